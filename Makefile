@@ -1,0 +1,44 @@
+# make demo: install into .venv and run the main job on a sample.   make test: the tests, in the same .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: .venv/installed
+	$(BIN)/seisdiff demo demo --overwrite
+
+test: .venv/tests
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/radon.py
+	$(BIN)/python benchmarks/io.py
+
+clean:
+	rm -rf .venv demo dist build
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e .
+	touch $@
+
+.venv/tests: .venv/installed
+	$(PIP) -e ".[test]"
+	touch $@
+
+.venv/dev: .venv/tests
+	$(PIP) -e ".[dev]"
+	touch $@
+
+.venv/bench: .venv/tests
+	$(PIP) -e ".[bench]"
+	touch $@

@@ -1,0 +1,61 @@
+"""Multiples and noise out of seismic gathers, holes filled: SEG-Y in, SEG-Y out, xarray in between.
+
+Public names are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seisdiff.config import RestoreRecipe
+    from seisdiff.engine import ReadOptions, export, ingest, open_survey, restore, restore_file
+    from seisdiff.errors import SeisdiffError
+    from seisdiff.passes import RunOptions, Summary
+    from seisdiff.scores import compare
+    from seisdiff.survey import check_survey, make_survey, to_grid
+
+_HOME = {
+    "ReadOptions": "engine",
+    "RestoreRecipe": "config",
+    "RunOptions": "passes",
+    "SeisdiffError": "errors",
+    "Summary": "passes",
+    "check_survey": "survey",
+    "compare": "scores",
+    "export": "engine",
+    "ingest": "engine",
+    "make_survey": "survey",
+    "open_survey": "engine",
+    "restore": "engine",
+    "restore_file": "engine",
+    "to_grid": "survey",
+}
+
+__all__ = [
+    "ReadOptions",
+    "RestoreRecipe",
+    "RunOptions",
+    "SeisdiffError",
+    "Summary",
+    "check_survey",
+    "compare",
+    "export",
+    "ingest",
+    "make_survey",
+    "open_survey",
+    "restore",
+    "restore_file",
+    "to_grid",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'seisdiff' has no attribute {name!r}")
+    return getattr(import_module(f"seisdiff.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

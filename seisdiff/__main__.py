@@ -1,0 +1,5 @@
+"""`python -m seisdiff` is the command line."""
+
+from seisdiff.cli.app import run
+
+run()

@@ -1,0 +1,89 @@
+"""seisdiff demultiple."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seisdiff.cli import options as opt
+from seisdiff.cli import restoration as rst
+
+CutMs = Annotated[
+    str,
+    typer.Option(
+        "--cut-ms",
+        metavar="MS|T:MS,T:MS",
+        rich_help_panel=rst.METHOD,
+        help="Radon: moveout (ms at the reference offset) beyond which energy is multiple; may vary with time, as in "
+        "0:120,2000:60.",
+    ),
+]
+ProtectMs = Annotated[
+    float,
+    typer.Option("--protect-ms", metavar="MS", min=0, rich_help_panel=rst.ZONE, help="Take out no moveout below this."),
+]
+Nmo = Annotated[
+    str | None,
+    typer.Option(
+        "--nmo",
+        metavar="FILE|V0,K",
+        rich_help_panel=rst.METHOD,
+        help="For gathers not yet NMO-corrected: a file of CDP, time ms, velocity m/s, or v = V0 + K t (m/s, 1/s). Only "
+        "what is removed is brought back; primaries are never resampled.",
+    ),
+]
+
+
+def demultiple(
+    source: opt.Input,
+    target: opt.Output,
+    method: rst.Method = "radon",
+    removed: rst.Removed = None,
+    cut_ms: CutMs = "60",
+    moveout_ms: rst.MoveoutMs = None,
+    solver: rst.Solver = "sparse",
+    kind: rst.Kind = None,
+    ref_offset: rst.RefOffset = None,
+    nmo: Nmo = None,
+    start_ms: rst.StartMs = None,
+    taper_ms: rst.TaperMs = 100.0,
+    protect_ms: ProtectMs = 0.0,
+    zero_nonfinite: rst.ZeroNonfinite = False,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+    sample_format: rst.SampleFormat = None,
+    no_history: rst.NoHistory = False,
+    memory: opt.Memory = 1.0,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Take multiples out of NMO-corrected gathers.
+
+    OUT has IN's traces, headers and sample format; only samples that hold multiples change. After NMO primaries are
+    flat and multiples curve down: what lies beyond --cut-ms of residual moveout is modelled and subtracted.
+
+    Examples:
+
+      seisdiff demultiple line.sgy clean.sgy --removed multiples.sgy
+
+      seisdiff demultiple line.sgy clean.sgy --start-ms auto --cut-ms 0:120,2500:60
+
+      seisdiff demultiple shots.zarr clean.zarr --nmo 1500,0.6
+    """
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    radon = rst.radon_values({"cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind})
+    recipe = {
+        "task": "demultiple", "method": method, "radon": radon, "start": start_ms, "taper_ms": taper_ms,
+        "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,
+    }  # fmt: skip
+    rst.run_restoration(
+        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
+        overwrite=overwrite, quiet=quiet, no_history=no_history,
+    )  # fmt: skip

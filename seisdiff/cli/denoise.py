@@ -1,0 +1,51 @@
+"""seisdiff denoise."""
+
+from __future__ import annotations
+
+from seisdiff.cli import options as opt
+from seisdiff.cli import restoration as rst
+
+
+def denoise(
+    source: opt.Input,
+    target: opt.Output,
+    method: rst.Method = "radon",
+    removed: rst.Removed = None,
+    moveout_ms: rst.MoveoutMs = None,
+    solver: rst.Solver = "sparse",
+    kind: rst.Kind = None,
+    ref_offset: rst.RefOffset = None,
+    start_ms: rst.StartMs = None,
+    taper_ms: rst.TaperMs = 100.0,
+    zero_nonfinite: rst.ZeroNonfinite = False,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+    sample_format: rst.SampleFormat = None,
+    no_history: rst.NoHistory = False,
+    memory: opt.Memory = 1.0,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Take noise out of gathers.
+
+    The Radon method fits each gather by events that are coherent along offset and keeps the fit; what does not fit is
+    noise. Muted samples stay zero and dead traces stay dead.
+
+    Example: seisdiff denoise shots.sgy clean.sgy --removed noise.sgy
+    """
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    recipe = {
+        "task": "denoise", "method": method, "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
+        "zero_nonfinite": zero_nonfinite,
+        "radon": rst.radon_values({"moveout_ms": moveout_ms, "solver": solver, "kind": kind}),
+    }  # fmt: skip
+    rst.run_restoration(
+        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
+        overwrite=overwrite, quiet=quiet, no_history=no_history,
+    )  # fmt: skip

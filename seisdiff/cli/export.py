@@ -1,0 +1,37 @@
+"""seisdiff export."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seisdiff.cli import options as opt
+
+SampleFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Sample format to write: ibm32, ieee32, int16, ... (default: as read)."),
+]
+
+
+def export(
+    source: Annotated[str, typer.Argument(metavar="IN.zarr", help="A survey store made by 'seisdiff ingest'.")],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="The .sgy, .segy or .su file to write.")],
+    sample_format: SampleFormat = None,
+    memory: opt.Memory = 1.0,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write a Zarr store to a SEG-Y or SU file.
+
+    Traces come back in the order of the file they were read from; unchanged samples are the same bytes.
+
+    Example: seisdiff export line.zarr line.sgy
+    """
+    from seisdiff import engine
+    from seisdiff.cli.progress import run_options
+    from seisdiff.cli.summary import print_summary
+
+    with run_options("export", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
+        print_summary(engine.export(source, target, run, sample_format=sample_format), target, quiet)

@@ -1,0 +1,35 @@
+"""seisdiff ingest."""
+
+from __future__ import annotations
+
+from seisdiff.cli import options as opt
+
+
+def ingest(
+    source: opt.Input,
+    target: opt.Output,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+    memory: opt.Memory = 1.0,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Read a SEG-Y or SU file into a Zarr store.
+
+    The store opens with xarray alone and holds every header byte: 'seisdiff export' gives back the same file.
+
+    Example: seisdiff ingest line.sgy line.zarr --gather cdp --sort offset
+    """
+    from seisdiff import engine
+    from seisdiff.cli.progress import run_options
+    from seisdiff.cli.summary import print_summary
+
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    with run_options("ingest", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
+        print_summary(engine.ingest(source, target, reading, run), target, quiet)

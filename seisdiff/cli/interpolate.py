@@ -1,0 +1,76 @@
+"""seisdiff interpolate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seisdiff.cli import options as opt
+from seisdiff.cli import restoration as rst
+
+Refine = Annotated[
+    int,
+    typer.Option(
+        "--refine", metavar="N", min=1, max=16, rich_help_panel="New traces",
+        help="Put N-1 new traces between neighbours: 2 halves the trace spacing.",
+    ),
+]  # fmt: skip
+ToOffsets = Annotated[
+    str | None,
+    typer.Option(
+        "--to-offsets", metavar="A:B:STEP", rich_help_panel="New traces",
+        help="Give every gather these offsets (m); a recorded trace at one of them is kept as it is.",
+    ),
+]  # fmt: skip
+
+
+def interpolate(
+    source: opt.Input,
+    target: opt.Output,
+    method: rst.Method = "radon",
+    removed: rst.Removed = None,
+    refine: Refine = 1,
+    to_offsets: ToOffsets = None,
+    moveout_ms: rst.MoveoutMs = None,
+    solver: rst.Solver = "sparse",
+    kind: rst.Kind = None,
+    ref_offset: rst.RefOffset = None,
+    zero_nonfinite: rst.ZeroNonfinite = False,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+    sample_format: rst.SampleFormat = None,
+    no_history: rst.NoHistory = False,
+    memory: opt.Memory = 1.0,
+    resume: opt.Resume = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Fill dead traces, or make new ones between those recorded.
+
+    Dead traces are all zero or have trace identification code 2; they are filled below the mute of their neighbours
+    and become live. Recorded traces come back bit for bit.
+
+    Examples:
+
+      seisdiff interpolate shots.sgy filled.sgy
+
+      seisdiff interpolate shots.sgy dense.sgy --refine 2
+
+      seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
+    """
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    recipe = {
+        "task": "interpolate", "method": method, "refine": refine, "to_offsets": to_offsets,
+        "ref_offset_m": ref_offset, "zero_nonfinite": zero_nonfinite,
+        "radon": rst.radon_values({"moveout_ms": moveout_ms, "solver": solver, "kind": kind}),
+    }  # fmt: skip
+    rst.run_restoration(
+        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
+        overwrite=overwrite, quiet=quiet, no_history=no_history,
+    )  # fmt: skip

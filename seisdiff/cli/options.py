@@ -1,0 +1,111 @@
+"""The options that several commands share, and what turns them into the library's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from seisdiff.engine import ReadOptions
+
+READING = "How the input is read"
+RUNNING = "How the run goes"
+
+Input = Annotated[str, typer.Argument(metavar="IN", help="A .sgy, .segy or .su file, or a .zarr store.")]
+Output = Annotated[str, typer.Argument(metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr.")]
+
+GatherKeys = Annotated[
+    str | None,
+    typer.Option(
+        "--gather",
+        metavar="KEY[,KEY]",
+        rich_help_panel=READING,
+        help="Header word(s) that number the gathers: cdp, fldr, or inline,crossline; 'all' takes the whole file for "
+        "one gather. Default: whichever of cdp and fldr is contiguous in the file.",
+    ),
+]
+SortKeys = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="KEY[,KEY]", rich_help_panel=READING, help="Order within a gather, such as offset."),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="NAME=BYTE[:TYPE]",
+        rich_help_panel=READING,
+        help="Where a header word lies, such as offset=37 or cdp=21:i4 (types i1 i2 i4 u2 u4 f4 ...). Repeatable.",
+    ),
+]
+Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE",
+        rich_help_panel=READING,
+        help="A YAML file of header words, as 'seisdiff info IN --write-mapping FILE' makes it.",
+    ),
+]
+Units = Annotated[
+    str | None,
+    typer.Option("--units", metavar="m|ft", rich_help_panel=READING, help="Length unit of the headers, if they lie."),
+]
+DtMs = Annotated[
+    float | None,
+    typer.Option("--dt-ms", metavar="MS", rich_help_panel=READING, help="Sample interval, where the file's is wrong."),
+]
+Axis = Annotated[
+    str,
+    typer.Option("--axis", metavar="time|depth", rich_help_panel=READING, help="What the vertical axis is."),
+]
+Memory = Annotated[
+    float,
+    typer.Option("--memory", metavar="GIB", min=0.05, rich_help_panel=RUNNING, help="Memory that samples may take."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", rich_help_panel=RUNNING, help="Go on with an interrupted run of the same command.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=RUNNING, help="Replace OUT once the new one is complete.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUNNING, help="No progress and no notices.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def reading_options(
+    gather: str | None,
+    sort: str | None,
+    key: list[str] | None,
+    mapping: Path | None,
+    units: str | None,
+    dt_ms: float | None,
+    axis: str = "time",
+) -> ReadOptions:
+    """Return what the reading options say; raises OptionError for unknown words, units and axes."""
+    from seisdiff.engine import ReadOptions
+    from seisdiff.errors import OptionError
+    from seisdiff.segy import load_mapping, resolve_field
+
+    if units not in (None, "m", "ft"):
+        raise OptionError(f"--units {units!r} is unknown; expected m or ft")
+    if axis not in ("time", "depth"):
+        raise OptionError(f"--axis {axis!r} is unknown; expected time or depth")
+    keys = load_mapping(mapping) if mapping else {}
+    for text in key or []:
+        field = resolve_field(text)
+        keys[field.name] = field
+    return ReadOptions(
+        gather=split_names(gather) if gather else None,
+        sort=split_names(sort),
+        keys=keys,
+        units=units,
+        dt_ms=dt_ms,
+        axis=axis,
+    )
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

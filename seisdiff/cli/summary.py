@@ -1,0 +1,36 @@
+"""What a finished run tells its user."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seisdiff.passes import Summary
+
+
+def print_summary(summary: Summary, target: str, quiet: bool) -> None:
+    """Print where the result is and what deserves a word, on standard error."""
+    if quiet:
+        return
+    for line in summary_lines(summary, target):
+        print(line, file=sys.stderr)
+
+
+def summary_lines(summary: Summary, target: str) -> list[str]:
+    """Return the result in one line and one more for each thing that was unusual."""
+    if summary.already_done:
+        return [f"{target} is complete: nothing to do"]
+    rate = summary.gathers / max(summary.seconds, 1e-3)
+    lines = [f"{target}: {summary.gathers} gathers, {summary.traces} traces, {summary.seconds:.1f} s, {rate:.1f} gathers/s"]
+    if summary.start_ms:
+        low, middle, high = summary.start_ms
+        lines.append(f"estimated first multiple: {middle:.0f} ms (from {low:.0f} to {high:.0f})")
+    counts = {
+        "units were finished before and kept": summary.resumed_units,
+        "dead traces filled": summary.filled_traces,
+        "dead traces": summary.dead_traces,
+        "samples clipped to the range of the output's integer format": summary.clipped_samples,
+        "non-finite samples taken as zeros": summary.nonfinite_samples,
+    }
+    return lines + [f"{count} {what}" for what, count in counts.items() if count]

@@ -1,0 +1,62 @@
+"""What a restoration is told to do: one frozen recipe, composed of the specs that stand beside what they build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seisdiff.errors import OptionError
+from seisdiff.restorers.radon import RadonSpec
+
+TaskName = Literal["demultiple", "denoise", "interpolate"]
+
+
+class RestoreRecipe(BaseModel):
+    """One restoration: the task, the method and everything that changes its answer.
+
+    `start` is a time in ms, the name of a header word that holds one, a file of start times, or "auto". `nmo` is
+    "V0,K" (m/s, 1/s) or a velocity file, for gathers that are not corrected yet. `refine` N puts N - 1 traces
+    between neighbours; `to_offsets` "A:B:STEP" (m) regularises.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: TaskName
+    method: str = "radon"
+    radon: RadonSpec = RadonSpec()
+    start: str | None = None
+    taper_ms: float = Field(100.0, ge=0, le=10_000)
+    protect_ms: float = Field(0.0, ge=0, le=100_000)
+    ref_offset_m: float | None = Field(None, gt=0)
+    nmo: str | None = None
+    refine: int = Field(1, ge=1, le=16)
+    to_offsets: str | None = None
+    zero_nonfinite: bool = False
+
+    @model_validator(mode="after")
+    def _new_traces_need_interpolate(self) -> RestoreRecipe:
+        if self.task != "interpolate" and (self.refine > 1 or self.to_offsets):
+            raise ValueError("refine and to_offsets make new traces, which only interpolate does")
+        if self.refine > 1 and self.to_offsets:
+            raise ValueError("refine and to_offsets exclude each other")
+        return self
+
+
+def make_recipe(values: Mapping[str, Any]) -> RestoreRecipe:
+    """Return a checked recipe; raises OptionError with every fault in one line."""
+    try:
+        return RestoreRecipe.model_validate(dict(values))
+    except ValidationError as error:
+        raise OptionError(validation_message(error)) from None
+
+
+def validation_message(error: ValidationError) -> str:
+    """Return what pydantic found wrong, in one line."""
+    faults = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        text = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{place}: {text} (got {fault['input']!r})" if place else text)
+    return "; ".join(faults)

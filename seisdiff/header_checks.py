@@ -1,0 +1,185 @@
+"""What trace headers suggest is wrong with them: units, scalars, empty words, garbage; in words, with what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from seisdiff.survey import gather_bounds, sample_interval, vertical_dim
+
+FOOT = 0.3048
+#: Trace spacings that are usual in feet and not in metres: metric ones converted, and fractions of a mile.
+_FEET_STEPS = (41.01, 82.02, 123.03, 164.04, 246.06, 328.08, 55.0, 110.0, 165.0, 220.0, 330.0, 440.0, 660.0, 87.5, 175.0)
+#: Values of a scalar word that the SEG-Y standard knows (0 is taken as 1).
+_SCALARS = [0] + [sign * 10**power for power in range(5) for sign in (1, -1)]
+_COORDINATES = ("source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y", "cdp_x", "cdp_y")
+_NUMBERS = ("cdp", "inline", "crossline", "field_record", "channel", "trace_in_ensemble")
+_SU_WORDS = ("cdp_x", "cdp_y", "inline", "crossline")
+
+
+class Finding(BaseModel):
+    """Something about a survey that deserves a look: what it is and what to type or check."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    advice: str
+
+
+def check_headers(survey: xr.Dataset, scalars: dict[str, list[int]] | None = None) -> list[Finding]:
+    """Return what looks wrong with the headers of a survey; reads per-trace variables, no samples.
+
+    `scalars` maps "coordinate_scalar" and "elevation_scalar" to the distinct recorded words.
+    """
+    checks = [
+        feet_suspicion(survey),
+        *_odd_scalars(scalars or {}),
+        _offset_against_coordinates(survey),
+        _no_offset(survey),
+        _no_cdp(survey),
+        _single_traces(survey),
+        _odd_interval(survey),
+        *_garbage(survey),
+    ]
+    return [finding for finding in checks if finding]
+
+
+def feet_suspicion(survey: xr.Dataset) -> Finding | None:
+    """Return a finding where offsets that are taken as metres look like feet, else None.
+
+    Two signs: the trace spacing is one that is usual in feet but not in metres (82.02 = 25 m, 110, 165, 175, 220 ...),
+    or the farthest offset exceeds 12 km at a spacing that is no multiple of 6.25 or 10 m. Files whose headers (or
+    user) said feet are in metres by now and raise no suspicion.
+    """
+    if survey.attrs.get("length_unit") == "ft" or "offset" not in survey or vertical_dim(survey) == "depth":
+        return None
+    step, far = trace_spacing(survey), float(np.abs(survey["offset"].values).max(initial=0.0))
+    if step is None:
+        return None
+    usual = min(abs(step - feet) for feet in _FEET_STEPS) < 0.3
+    metric = min(abs(step / unit - round(step / unit)) for unit in (6.25, 10.0)) < 0.01
+    if not usual and (far < 12_000 or metric):
+        return None
+    signs = [f"they advance by {step:.4g}, {'usual in feet' if usual else 'unusual in metres'} ({step * FOOT:.4g} m)"]
+    signs += [f"the farthest is {far:.0f}, as metres {far / 1000:.1f} km"] if far > 10_000 else []
+    return Finding(what=f"offsets look like feet: {'; '.join(signs)}", advice="add --units ft if they are")
+
+
+def trace_spacing(survey: xr.Dataset) -> float | None:
+    """Return the usual step between neighbouring offsets of a gather, in the offsets' unit; None where there is none."""
+    bounds, offset = gather_bounds(survey), survey["offset"].values
+    steps = []
+    for low, high in zip(bounds[:50], bounds[1:51], strict=False):
+        step = np.diff(np.unique(offset[low:high]))
+        if len(step) > 4:
+            near = step[np.abs(step - np.median(step)) <= 1.01]
+            steps.append(float(near.mean()))
+    return float(np.median(steps)) if steps else None
+
+
+def _odd_scalars(scalars: dict[str, list[int]]) -> list[Finding]:
+    findings = []
+    for name, words in scalars.items():
+        odd = [word for word in words if word not in _SCALARS]
+        if odd:
+            findings.append(
+                Finding(
+                    what=f"{name} is {odd[0]}, not one of 0, 1, 10, 100, 1000, 10000 or their negatives; it was applied as it stands",
+                    advice="treat the values that it scales with care; offsets do not depend on it",
+                )
+            )
+    return findings
+
+
+def _distance(survey: xr.Dataset) -> np.ndarray | None:
+    if any(name not in survey for name in ("source_coord_x", "group_coord_x")):
+        return None
+    x = survey["source_coord_x"].values - survey["group_coord_x"].values
+    both = all(name in survey for name in ("source_coord_y", "group_coord_y"))
+    return np.hypot(x, survey["source_coord_y"].values - survey["group_coord_y"].values if both else 0.0)
+
+
+def _offset_against_coordinates(survey: xr.Dataset) -> Finding | None:
+    distance = _distance(survey)
+    if distance is None or "offset" not in survey:
+        return None
+    offset = np.abs(survey["offset"].values)
+    known = (distance > 0) & (offset > 0)
+    if known.sum() < 3:
+        return None
+    ratio = float(np.median(offset[known] / distance[known]))
+    if 0.9 < ratio < 1.1:
+        return None
+    return Finding(
+        what=f"offsets are {ratio:.4g} times the distances between source and group coordinates" + _ratio_reason(ratio),
+        advice="moveout depends on offsets only: check those; coordinates are kept as recorded",
+    )
+
+
+def _ratio_reason(ratio: float) -> str:
+    for words, factor in ((": one of the two is in feet", FOOT), (": one of the two is in feet", 1 / FOOT)):
+        if abs(ratio / factor - 1) < 0.02:
+            return words
+    power = np.log10(ratio)
+    return ": a scalar was not applied, or is wrong" if abs(power - round(power)) < 0.01 else ""
+
+
+def _no_offset(survey: xr.Dataset) -> Finding | None:
+    if "offset" in survey and survey["offset"].values.any():
+        return None
+    if survey["fold"].values.max(initial=1) == 1:
+        return None
+    distance = _distance(survey)
+    known = distance is not None and distance.any()
+    implied = f"; coordinates imply {distance.min():.0f} to {distance.max():.0f} m" if known else ""  # type: ignore[union-attr]
+    return Finding(
+        what=f"offset is zero or missing in every trace{implied}; trace numbers take its place",
+        advice="name its header word with --key offset=BYTE[:type]",
+    )
+
+
+def _no_cdp(survey: xr.Dataset) -> Finding | None:
+    keys = survey.attrs.get("gather_keys", [])
+    if ("cdp" in survey and survey["cdp"].values.any()) or "inline" in keys:
+        return None
+    return Finding(
+        what=f"cdp is zero or missing in every trace; gathers are formed by {', '.join(keys) or 'nothing'}",
+        advice="for CMP gathers, name the header word with --key cdp=BYTE[:type] --gather cdp",
+    )
+
+
+def _single_traces(survey: xr.Dataset) -> Finding | None:
+    fold = survey["fold"].values
+    if not len(fold) or np.median(fold) > 1:
+        return None
+    return Finding(
+        what=f"most gathers ({', '.join(survey.attrs.get('gather_keys', []))}) hold one trace",
+        advice="a stack has no gathers; for prestack data choose another key with --gather, such as --gather field_record",
+    )
+
+
+def _odd_interval(survey: xr.Dataset) -> Finding | None:
+    step = sample_interval(survey)
+    unit, most = ("m", 100.0) if vertical_dim(survey) == "depth" else ("ms", 16.0)
+    if 0.05 <= step <= most or survey.sizes[vertical_dim(survey)] < 2:
+        return None
+    return Finding(what=f"the sample interval is {step:g} {unit}", advice="give the right one with --dt-ms MS")
+
+
+def _garbage(survey: xr.Dataset) -> list[Finding]:
+    findings = []
+    for names, most in ((_COORDINATES, 1e8), (_NUMBERS, 1e8), (("offset",), 1e6)):
+        for name in names:
+            values = survey[name].values if name in survey else np.zeros(1)
+            extreme = float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
+            if abs(extreme) > most:
+                su = survey.attrs.get("container") == "su" and name in _SU_WORDS
+                reason = "Seismic Unix keeps d1, f1, d2, f2 at bytes 181 to 196" if su else "these bytes hold something else"
+                findings.append(
+                    Finding(
+                        what=f"{name} holds {extreme:.0f}, which it cannot mean; {reason}",
+                        advice=f"do not gather by it, or name its place with --key {name}=BYTE[:type]",
+                    )
+                )
+    return findings

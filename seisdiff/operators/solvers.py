@@ -1,0 +1,137 @@
+"""Solvers of the Radon transform: damped least squares and iteratively reweighted sparsity.
+
+All work on band spectra (frequency, trace or moveout, gather) of gathers that share one geometry, and solve in the smaller of
+the data space and the model space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from seisdiff.operators.radon import RadonMatrix
+
+
+def least_squares(matrix: RadonMatrix, data: torch.Tensor, damping: float) -> torch.Tensor:
+    """Return the panel m that minimises |L m - d|^2 + damping |m|^2 at each frequency (Hampson, 1986).
+
+    `data` is (frequency, trace, gather), the result (frequency, moveout, gather). One factorisation serves all gathers.
+    """
+    side = min(matrix.n_trace, matrix.grid.n_moveout)
+    solve = _damped_in_data_space if side == matrix.n_trace else _damped_in_model_space
+    return torch.cat([solve(matrix, part, block, data[part], damping) for part, block in matrix.blocks(4 * side**2)])
+
+
+def sparse(
+    matrix: RadonMatrix,
+    data: torch.Tensor,
+    damping: float,
+    weights: Callable[[torch.Tensor], torch.Tensor],
+    reweightings: int = 2,
+    stride: int = 1,
+) -> torch.Tensor:
+    """Return the panel of iteratively reweighted least squares: |L m - d|^2 + damping |m|^2 / w (Sacchi and Ulrych, 1995).
+
+    `weights` maps a panel (frequency, moveout, gather) to its w, the variance expected of each moveout, of the same shape or
+    with one frequency for all. All but the last weights come from every `stride`-th frequency; a stride above one needs
+    weights shared by all frequencies.
+    """
+    thin = matrix if stride == 1 else matrix.every(stride)
+    panel = least_squares(thin, data[::stride], damping)
+    for _ in range(reweightings - 1):
+        panel = weighted_least_squares(thin, data[::stride], damping, weights(panel))
+    return weighted_least_squares(matrix, data, damping, weights(panel)) if reweightings else panel
+
+
+def weighted_least_squares(
+    matrix: RadonMatrix, data: torch.Tensor, damping: float, weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the panel that minimises |L m - d|^2 + damping |m|^2 / weights; each gather has its own weights."""
+    count, _, gathers = data.shape
+    root = weights.sqrt().to(data.dtype)
+    panel = data.new_empty(count, matrix.grid.n_moveout, gathers)
+    side = min(matrix.n_trace, matrix.grid.n_moveout)
+    for part, block in matrix.blocks(matrix.n_trace * matrix.grid.n_moveout + 3 * side**2):
+        for gather in range(gathers):
+            scale = root[..., gather] if len(root) == 1 else root[part, :, gather]
+            solved = _weighted(block * scale[:, None], data[part, :, gather, None], damping)
+            panel[part, :, gather] = scale * solved[..., 0]
+    return panel
+
+
+def _weighted(scaled: torch.Tensor, data: torch.Tensor, damping: float) -> torch.Tensor:
+    """Solve min |S z - d|^2 + damping |z|^2 in the smaller space; S is (frequency, trace, moveout)."""
+    in_data_space = scaled.shape[1] <= scaled.shape[2]
+    normal = scaled @ scaled.mH if in_data_space else scaled.mH @ scaled
+    normal.diagonal(dim1=1, dim2=2).add_(damping)
+    factor = torch.linalg.cholesky(normal)
+    if in_data_space:
+        return scaled.mH @ torch.cholesky_solve(data, factor)
+    return torch.cholesky_solve(scaled.mH @ data, factor)
+
+
+def cauchy_weights(floor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the weights |m|^2 + floor, each frequency for itself (Sacchi and Ulrych, 1995, equation 12)."""
+    return lambda panel: panel.abs().square() + floor
+
+
+def shared_weights(floor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return weights that all frequencies of a gather share: its energy at each moveout, plus `floor` times the largest.
+
+    Their mean is one, so that they follow neither the gather's amplitude nor its number of events. Sharing them keeps the low
+    frequencies, which resolve, in charge of the high ones, which alias.
+    """
+
+    def weights(panel: torch.Tensor) -> torch.Tensor:
+        energy = panel.abs().square().sum(dim=0, keepdim=True)
+        largest = energy.amax(dim=1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny)
+        relative = energy / largest + floor
+        return relative / relative.mean(dim=1, keepdim=True)
+
+    return weights
+
+
+def _damped_in_data_space(
+    matrix: RadonMatrix, part: slice, block: torch.Tensor, data: torch.Tensor, damping: float
+) -> torch.Tensor:
+    """Solve m = L^H (L L^H + damping)^-1 d.
+
+    With equal moveout steps, L L^H = P K P^H where P is the phase of the central moveout and K, the Dirichlet kernel of the
+    differences of the curve, is real: its Cholesky factor costs a quarter of a complex one.
+    """
+    grid = matrix.grid
+    centre = grid.first_moveout + grid.moveout_step * (grid.n_moveout - 1) / 2
+    angle = matrix.angular(part)[:, None] * matrix.curve
+    phase = torch.polar(torch.ones_like(angle), -centre * angle).to(data.dtype)[..., None]
+    half = (0.5 * grid.moveout_step * angle).to(data.real.dtype)
+    kernel = _dirichlet(half[:, :, None] - half[:, None, :], grid.n_moveout)
+    kernel.diagonal(dim1=1, dim2=2).add_(damping)
+    factor = torch.linalg.cholesky(kernel)
+    rotated = torch.view_as_real(phase.conj() * data).flatten(2)
+    solution = torch.cholesky_solve(rotated, factor).unflatten(2, (-1, 2)).contiguous()
+    return block.mH @ (phase * torch.view_as_complex(solution))
+
+
+def _dirichlet(half: torch.Tensor, count: int) -> torch.Tensor:
+    """Return sin(count x) / sin(x), the sum of `count` phases 2x apart about zero."""
+    turns = torch.round(half / math.pi)
+    half = half - math.pi * turns
+    small = half.abs() < torch.finfo(half.dtype).eps
+    ratio = torch.sin(count * half) / torch.sin(torch.where(small, 1, half))
+    sign = 1 - 2 * torch.remainder(turns * (count - 1), 2)
+    return sign * torch.where(small, count, ratio)
+
+
+def _damped_in_model_space(
+    matrix: RadonMatrix, part: slice, block: torch.Tensor, data: torch.Tensor, damping: float
+) -> torch.Tensor:
+    """Solve m = (L^H L + damping)^-1 L^H d, where L^H L is Toeplitz: it depends on the difference of two moveouts."""
+    count = matrix.grid.n_moveout
+    lag = (block[:, :, :1].mH @ block)[:, 0]
+    index = torch.arange(count, device=data.device)
+    difference = index[None, :] - index[:, None]
+    toeplitz = torch.where(difference >= 0, lag[:, difference.abs()], lag[:, difference.abs()].conj())
+    toeplitz.diagonal(dim1=1, dim2=2).add_(damping)
+    return torch.cholesky_solve(block.mH @ data, torch.linalg.cholesky(toeplitz))

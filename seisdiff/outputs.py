@@ -1,0 +1,101 @@
+"""Where traces go: a SEG-Y or SU file or a Zarr store behind one small interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+
+from seisdiff.errors import OptionError
+from seisdiff.gathers import Traces
+from seisdiff.segy import SegyWriter
+from seisdiff.store import StoreWriter, is_store
+
+_SEGY_SUFFIXES = {".sgy": "segy", ".segy": "segy", ".seg": "segy", ".su": "su"}
+
+
+class Sink(Protocol):
+    """An output that is being written; `unit_rows` is how many traces one unit writes, None where any number will do."""
+
+    unit_rows: int | None
+
+    def write(self, rows: slice, traces: Traces) -> int:
+        """Write the traces `rows` of the output and return how many samples the format had to clip; safe for disjoint rows at once."""
+        ...
+
+    def finish(self, dead_rows: np.ndarray) -> None:
+        """Complete the output; `dead_rows` are the traces that are not live."""
+        ...
+
+
+def container_of(name: str) -> str:
+    """Return "zarr", "segy" or "su" by the name of a file or store; raises OptionError for any other."""
+    if is_store(name):
+        return "zarr"
+    suffix = Path(name).suffix.lower()
+    if suffix not in _SEGY_SUFFIXES:
+        raise OptionError(f"{name}: expected a name that ends in .sgy, .segy, .su or .zarr")
+    return _SEGY_SUFFIXES[suffix]
+
+
+def open_sink(
+    where: str,
+    name: str,
+    template: xr.Dataset,
+    *,
+    sample_format: str | None = None,
+    history: str | None = None,
+    resume: bool = False,
+) -> Sink:
+    """Create (or go on with) the output `name` at the place `where`; `template` tells sizes, headers and formats."""
+    container = container_of(name)
+    if container == "zarr":
+        return StoreSink(where, template, sample_format=sample_format, history=history, resume=resume)
+    return SegySink(where, template, container, sample_format=sample_format, history=history, resume=resume)
+
+
+class SegySink:
+    """A SEG-Y or SU file of its final size, whose traces are written at their places."""
+
+    unit_rows = None
+
+    def __init__(
+        self,
+        where: str,
+        template: xr.Dataset,
+        container: str,
+        *,
+        sample_format: str | None,
+        history: str | None,
+        resume: bool,
+    ) -> None:
+        self._writer = SegyWriter(
+            where, template, container=container, sample_format=sample_format, history=history, resume=resume
+        )
+
+    def write(self, rows: slice, traces: Traces) -> int:
+        return self._writer.write(rows, traces.trace_header, traces.amplitude, traces.raw_exception)
+
+    def finish(self, dead_rows: np.ndarray) -> None:
+        self._writer.close()
+
+
+class StoreSink:
+    """A Zarr store, written in whole shards."""
+
+    def __init__(
+        self, where: str, template: xr.Dataset, *, sample_format: str | None, history: str | None, resume: bool
+    ) -> None:
+        if sample_format and sample_format != template.attrs["sample_format"]:
+            raise OptionError("--format is for SEG-Y and SU outputs; a store keeps the format that its survey came in")
+        self._writer = StoreWriter(where, template, history=history, resume=resume)
+        self.unit_rows: int | None = self._writer.unit_rows
+
+    def write(self, rows: slice, traces: Traces) -> int:
+        self._writer.write(rows, traces.amplitude, traces.raw_exception, traces.trace_header)
+        return 0
+
+    def finish(self, dead_rows: np.ndarray) -> None:
+        self._writer.finish(dead_rows)

@@ -1,0 +1,151 @@
+"""One pass over a survey: units read, made into traces, written and entered in a ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+
+from seisdiff.gathers import Gathers, Traces, read_gathers
+from seisdiff.ledger import Ledger
+from seisdiff.new_geometry import Geometry
+from seisdiff.outputs import Sink
+from seisdiff.survey import SAMPLE_FORMATS, vertical_dim
+from seisdiff.units import Unit, check_unit_sizes, gather_units, row_units, run_units, unit_bytes
+
+#: Called with gathers done and gathers in all.
+Progress = Callable[[int, int], None]
+Notify = Callable[[str], None]
+
+
+def silent(*_: object) -> None:
+    """Say nothing: the default for progress and notices."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run goes about its work, which never changes its answer."""
+
+    memory_gib: float = 1.0
+    resume: bool = False
+    overwrite: bool = False
+    history: bool = True
+    progress: Progress = silent
+    notify: Notify = silent
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did; `start_ms` is the smallest, median and largest start time where one was estimated.
+
+    `already_done` says that the output was complete before the run began, so that nothing was done.
+    """
+
+    gathers: int = 0
+    traces: int = 0
+    units: int = 0
+    resumed_units: int = 0
+    dead_traces: int = 0
+    filled_traces: int = 0
+    clipped_samples: int = 0
+    nonfinite_samples: int = 0
+    start_ms: tuple[float, float, float] | None = None
+    seconds: float = 0.0
+    already_done: bool = False
+
+
+class Make(Protocol):
+    """What is done with a unit: one set of traces for each output, and figures for the ledger."""
+
+    def __call__(self, unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]: ...
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A survey, the geometry of what comes out, the outputs, and what is done in between."""
+
+    survey: xr.Dataset
+    geometry: Geometry
+    sinks: tuple[Sink, ...]
+    make: Make
+
+
+def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
+    """Run all units of a pass that the ledger does not hold, complete the outputs and publish them."""
+    began = time.monotonic()
+    units = plan_units(work, options.memory_gib)
+    done: dict[int, dict] = dict(ledger.finished) if ledger else {}
+    resumed = len(done)
+    pending = [unit for unit in units if unit.number not in done]
+    gathers_done = sum(unit.gathers.stop - unit.gathers.start for unit in units if unit.number in done)
+    options.progress(gathers_done, work.survey.sizes["gather"])
+    for unit, figures in run_units(pending, _reader(work), work.make, _writer(work, ledger)):
+        done[unit.number] = figures
+        gathers_done += unit.gathers.stop - unit.gathers.start
+        options.progress(gathers_done, work.survey.sizes["gather"])
+    dead = np.array(sorted(row for figures in done.values() for row in figures.get("dead", [])), dtype=np.int64)
+    for sink in work.sinks:
+        sink.finish(dead)
+    if ledger:
+        ledger.publish()
+    return _summary(work, done, resumed, time.monotonic() - began)
+
+
+def plan_units(work: Pass, memory_gib: float) -> list[Unit]:
+    """Cut a pass into units: whole shards where an output is a store, else runs of whole gathers."""
+    n_samples = work.survey.sizes[vertical_dim(work.survey)]
+    trace_bytes = n_samples * SAMPLE_FORMATS[work.survey.attrs["sample_format"]][1] + work.survey.sizes.get("header_byte", 0)
+    shard_rows = [sink.unit_rows for sink in work.sinks if sink.unit_rows]
+    bounds = work.geometry.bounds
+    if shard_rows:
+        units = row_units(bounds, int(np.lcm.reduce(shard_rows)))
+    else:
+        units = gather_units(bounds, max(1, unit_bytes(memory_gib) // max(trace_bytes, 1)))
+    check_unit_sizes(units, bounds, trace_bytes, memory_gib)
+    return units
+
+
+def local_rows(unit: Unit, bounds: np.ndarray) -> slice:
+    """Return the rows that a unit writes, counted from the first trace of its gathers."""
+    first = int(bounds[unit.gathers.start])
+    return slice(unit.rows.start - first, unit.rows.stop - first)
+
+
+def _reader(work: Pass) -> Callable[[Unit], Gathers]:
+    return lambda unit: read_gathers(work.survey, unit.gathers)
+
+
+def _writer(work: Pass, ledger: Ledger | None) -> Callable[[Unit, tuple[list[Traces], dict]], dict]:
+    def write(unit: Unit, made: tuple[list[Traces], dict]) -> dict:
+        outputs, figures = made
+        clipped = [sink.write(unit.rows, traces) for sink, traces in zip(work.sinks, outputs, strict=True)]
+        dead = (np.flatnonzero(~outputs[0].live) + unit.rows.start).tolist()
+        figures = figures | {"dead": dead, "clipped": figures.get("clipped", 0) + clipped[0]}
+        if ledger:
+            ledger.commit(unit.number, figures)
+        return figures
+
+    return write
+
+
+def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float) -> Summary:
+    def total(name: str) -> int:
+        return sum(int(figures.get(name, 0)) for figures in done.values())
+
+    starts = [start for figures in done.values() for start in figures.get("starts", [])]
+    return Summary(
+        gathers=work.survey.sizes["gather"],
+        traces=int(work.geometry.bounds[-1]),
+        units=len(done),
+        resumed_units=resumed,
+        dead_traces=sum(len(figures.get("dead", [])) for figures in done.values()),
+        filled_traces=total("filled"),
+        clipped_samples=total("clipped"),
+        nonfinite_samples=total("nonfinite"),
+        start_ms=(min(starts), float(np.median(starts)), max(starts)) if starts else None,
+        seconds=seconds,
+    )

@@ -1,0 +1,177 @@
+"""One restoration, prepared for a survey and applied to whole gathers: from recorded samples to what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from seisdiff.config import RestoreRecipe
+from seisdiff.errors import OptionError
+from seisdiff.gathers import Gathers, PaddedGathers, Traces, pad_gathers
+from seisdiff.operators.nmo import Nmo, VelocityModel, looks_uncorrected, parse_velocities
+from seisdiff.restorers import make_restorer
+from seisdiff.restorers.base import Batch, Restorer
+from seisdiff.scale import scale_up
+from seisdiff.segy import header_values, quantise, resolve_field, set_live
+from seisdiff.tasks.start import StartTable, first_multiple, read_start_table
+from seisdiff.tasks.zone import mute_weights, start_weights
+
+Notify = Callable[[str], None]
+
+#: Padded samples that a restorer is given at once.
+_BATCH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A recipe made ready for one survey; `restore` is a function of the gathers it is given alone."""
+
+    recipe: RestoreRecipe
+    restorer: Restorer
+    ref_offset_m: float
+    sample_format: str
+    byte_order: str
+    velocities: VelocityModel | None
+    start: StartTable | float | str | None
+
+    def estimate(self, gathers: Gathers) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the restorer says of some gathers, (trace, sample), and the start times it kept to, (gather).
+
+        The estimate is what is to be taken out of live traces, for interpolate what is to be put into dead ones; it is
+        zero wherever nothing may be changed.
+        """
+        estimate = np.zeros_like(gathers.amplitude)
+        starts = self._starts(gathers)
+        fold = int(np.diff(gathers.bounds).max(initial=1))
+        for chosen in _batches(gathers, fold):
+            padded = pad_gathers(gathers, chosen, fold)
+            change = self._change(padded, starts[padded.traces], gathers.number[chosen])
+            estimate[padded.traces] = padded.padding.take_samples(change, gathers.amplitude.shape[1])
+        return estimate, starts[gathers.bounds[:-1]]
+
+    def compose(self, traces: Traces, estimate: np.ndarray) -> tuple[Traces, int, int]:
+        """Return the restored traces in the output's format, how many were filled and how many samples clipped.
+
+        Samples that are not changed keep their recorded words; a filled trace becomes live, in its header too.
+        """
+        if self.recipe.task == "interpolate":
+            filled = ~traces.live & estimate.any(axis=1)
+            change, target = np.broadcast_to(filled[:, None], estimate.shape), estimate
+        else:
+            filled = np.zeros(len(estimate), bool)
+            change = (estimate != 0) & traces.live[:, None]
+            target = traces.amplitude - estimate
+        rounded, clipped = quantise(np.where(change, target, 0).astype(estimate.dtype), self.sample_format)
+        kept = np.where(change, rounded, traces.amplitude)
+        words = traces.raw_exception
+        restored = Traces(
+            amplitude=kept,
+            raw_exception=None if words is None else np.where(change, 0, words),
+            trace_header=_mark_live(traces.trace_header, filled, self.byte_order),
+            live=traces.live | filled,
+        )
+        return restored, int(filled.sum()), int(clipped)
+
+    def _change(self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray) -> torch.Tensor:
+        """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time)."""
+        batch, nmo = padded.batch, self._nmo(padded.batch, number)
+        allowed = mute_weights(padded.first, batch.data.shape[-1])
+        recorded = batch.data * allowed
+        corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times)
+        signal = self.restorer.restore(corrected).signal
+        change = signal if self.recipe.task == "interpolate" else corrected.data - signal
+        change = change * start_weights(padded.padding.place(starts), batch.times, self.recipe.taper_ms)
+        change = (nmo.inverse(change) if nmo else change) * allowed
+        return scale_up(change, padded.exponents)
+
+    def _nmo(self, batch: Batch, number: np.ndarray) -> Nmo | None:
+        if self.velocities is None:
+            return None
+        velocity = torch.from_numpy(self.velocities.at(number, batch.times.numpy()))
+        return Nmo(velocity, batch.offset, batch.times)
+
+    def _starts(self, gathers: Gathers) -> np.ndarray:
+        """Return float64 (trace): the time before which nothing is touched, minus infinity where everything may be."""
+        folds = np.diff(gathers.bounds)
+        if isinstance(self.start, StartTable):
+            return np.repeat(self.start.at(gathers.number), folds)
+        if self.start == "auto":
+            return np.repeat([_first_multiple(gathers, number) for number in range(len(folds))], folds)
+        if isinstance(self.start, str):
+            assert gathers.trace_header is not None
+            return header_values(gathers.trace_header, resolve_field(self.start), self.byte_order).astype(np.float64)
+        return np.full(len(gathers.live), -np.inf if self.start is None else self.start)
+
+
+def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notify: Notify) -> Restoration:
+    """Read what the recipe names, find the reference offset and build the restorer; says what it chose."""
+    ref_offset = recipe.ref_offset_m or largest_offset(survey)
+    if recipe.task == "demultiple":
+        unit = "" if "offset" in survey else " (trace numbers: no offsets are recorded)"
+        notify(f"moveout is measured at the reference offset {ref_offset:g} m{unit}")
+    return Restoration(
+        recipe=recipe,
+        restorer=make_restorer(recipe.method, recipe.task, recipe.radon, ref_offset, recipe.protect_ms),
+        ref_offset_m=ref_offset,
+        sample_format=sample_format,
+        byte_order=survey.attrs["byte_order"],
+        velocities=parse_velocities(recipe.nmo) if recipe.nmo else None,
+        start=_read_start(recipe.start, survey),
+    )
+
+
+def largest_offset(survey: xr.Dataset) -> float:
+    """Return the largest absolute offset of the survey in m, or of its trace numbers where it has no offset."""
+    if "offset" in survey:
+        return float(np.abs(survey["offset"].values).max(initial=0.0)) or 1.0
+    return float(max(1, int(survey["fold"].values.max(initial=1)) - 1))
+
+
+def warn_if_uncorrected(gathers: Gathers, notify: Notify) -> None:
+    """Say once that demultiple is given gathers that look like shots or lack NMO correction."""
+    fold = int(np.diff(gathers.bounds).max(initial=1))
+    chosen = slice(0, max(1, min(8, len(gathers.number))))
+    batch = pad_gathers(gathers, chosen, fold).batch
+    if looks_uncorrected(batch.data, batch.offset, batch.live, batch.times):
+        notify("warning: the gathers do not look NMO-corrected; demultiple expects flat primaries: give --nmo FILE or V0,K")
+
+
+def _mark_live(header: np.ndarray | None, filled: np.ndarray, byte_order: str) -> np.ndarray | None:
+    if header is None or not filled.any():
+        return header
+    header = header.copy()
+    header[filled] = set_live(header[filled], byte_order)
+    return header
+
+
+def _batches(gathers: Gathers, fold: int) -> list[slice]:
+    count = len(gathers.number)
+    size = max(1, _BATCH_BYTES // max(1, 4 * fold * gathers.amplitude.shape[1]))
+    return [slice(low, min(low + size, count)) for low in range(0, count, size)]
+
+
+def _first_multiple(gathers: Gathers, number: int) -> float:
+    one = slice(int(gathers.bounds[number]), int(gathers.bounds[number + 1]))
+    times = gathers.delay[one].min() + gathers.step * np.arange(gathers.amplitude.shape[1])
+    return first_multiple(gathers.amplitude[one], gathers.offset[one], gathers.live[one], times)
+
+
+def _read_start(text: str | None, survey: xr.Dataset) -> StartTable | float | str | None:
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if Path(text).is_file():
+        return read_start_table(text)
+    if "trace_header" not in survey:
+        raise OptionError(f"start {text!r} is neither a time in ms nor a file, and the survey has no trace headers")
+    resolve_field(text)
+    return text
+

@@ -1,0 +1,40 @@
+"""What every restorer is: one method on padded gathers, whatever stands behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Gathers padded to one shape, as the engine hands them to a restorer.
+
+    `data` is (gather, trace, time), float32, scaled so that values are of order one; padding traces, dead
+    traces and samples in the mute are zero. `offset` is (gather, trace), float64, signed, in m (or whatever
+    the survey's spatial axis is), zero where padded. `live` is (gather, trace): false for padding and for dead or
+    missing traces. `times` is (time), float64, in ms, of equal steps; for a depth axis it is in m.
+    """
+
+    data: torch.Tensor
+    offset: torch.Tensor
+    live: torch.Tensor
+    times: torch.Tensor
+
+
+class Restored(NamedTuple):
+    """The restored gathers, of the shape of the input, and their standard deviation where one is known."""
+
+    signal: torch.Tensor
+    spread: torch.Tensor | None = None
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """Takes a batch of degraded gathers and returns them restored; it knows nothing of files or units."""
+
+    def restore(self, batch: Batch) -> Restored:
+        """Return the signal, of the shape of `batch.data`, for every trace, dead ones too."""
+        ...

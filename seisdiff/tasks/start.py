@@ -1,0 +1,64 @@
+"""The start time of a task: nothing recorded earlier is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from seisdiff.errors import OptionError
+
+#: A first arrival is picked where the smoothed energy of the near traces first exceeds this part of its largest.
+_PICK_LEVEL = 0.05
+_PICK_SMOOTH_MS = 24.0
+_NEAR_TRACES = 3
+
+
+@dataclass(frozen=True)
+class StartTable:
+    """Start times in ms by ensemble number, linear between numbers and constant outside."""
+
+    number: np.ndarray
+    start_ms: np.ndarray
+
+    def at(self, gathers: np.ndarray) -> np.ndarray:
+        """Return float64 (gather): the start time in ms of each ensemble number."""
+        return np.interp(gathers, self.number, self.start_ms)
+
+
+def read_start_table(path: str | Path) -> StartTable:
+    """Read a text file of two columns, ensemble number and start time in ms; `#` starts a comment.
+
+    Raises OptionError where a line does not hold two numbers or the file holds none.
+    """
+    rows: list[tuple[float, float]] = []
+    for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), 1):
+        words = line.split("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            gather, start = (float(word) for word in words)
+        except ValueError:
+            raise OptionError(f"{path}, line {number}: expected 'gather start_ms', found {line.strip()[:60]!r}") from None
+        rows.append((gather, start))
+    if not rows:
+        raise OptionError(f"{path} holds no start times; expected lines of 'gather start_ms'")
+    table = np.array(sorted(rows))
+    return StartTable(table[:, 0], table[:, 1])
+
+
+def first_multiple(amplitude: np.ndarray, offset: np.ndarray, live: np.ndarray, times: np.ndarray) -> float:
+    """Return the time (ms) at which the first water-bottom multiple may begin on one gather (trace, time).
+
+    The water bottom is taken for the first strong arrival of the nearest live traces (smoothed energy above a
+    twentieth of its largest); its multiple comes at twice its zero-offset time. Minus infinity where no trace is live.
+    """
+    near = np.flatnonzero(live)
+    near = near[np.argsort(np.abs(offset[near]), kind="stable")][:_NEAR_TRACES]
+    if not len(near) or not amplitude[near].any() or len(times) < 2:
+        return -np.inf
+    width = max(1, round(_PICK_SMOOTH_MS / (times[1] - times[0])))
+    energy = uniform_filter1d(np.square(amplitude[near], dtype=np.float64).sum(axis=0), width, mode="constant")
+    return 2.0 * float(times[np.argmax(energy > _PICK_LEVEL * energy.max())])
