@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -95,7 +95,7 @@ def restore_file(
     with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
-        geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
+        geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
         history = history_line(recipe) if run.history else None
         sinks = [
             open_sink(
@@ -174,11 +174,12 @@ class _Restore:
         gathers, bad = check_finite(gathers, self._source_trace(unit), recipe.zero_nonfinite)
         if unit.number == 0 and recipe.task == "demultiple" and recipe.nmo is None:
             warn_if_uncorrected(gathers, self.notify)
-        gathers = self.geometry.expand(gathers, unit.gathers)
+        gathers, out = self.geometry.expand(gathers, unit.gathers.start)
         estimate, starts = self.restoration.estimate(gathers)
         rows = local_rows(unit, self.geometry.bounds)
-        traces = cut_traces(gathers, rows)
-        kept, filled, clipped = self.restoration.compose(traces, estimate[rows])
+        chosen = rows if out is None else out[rows]
+        traces = cut_traces(gathers, chosen)
+        kept, filled, clipped = self.restoration.compose(traces, estimate[chosen])
         outputs = [kept]
         if self.with_removed:
             outputs.append(replace(kept, amplitude=traces.amplitude - kept.amplitude, raw_exception=None))
@@ -216,6 +217,10 @@ def _usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
         notify("warning: all offsets are zero: trace numbers stand in for them; name the word with --key offset=BYTE")
         return survey.drop_vars("offset")
     return survey
+
+
+def _any_store(targets: Sequence[str]) -> bool:
+    return any(container_of(target) == "zarr" for target in targets)
 
 
 def _fingerprint(source: str, reading: ReadOptions, options: Mapping[str, Any], run: RunOptions) -> dict[str, Any]:

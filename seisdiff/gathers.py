@@ -50,7 +50,7 @@ class Traces:
     live: np.ndarray
 
 
-def cut_traces(gathers: Gathers, rows: slice) -> Traces:
+def cut_traces(gathers: Gathers, rows: slice | np.ndarray) -> Traces:
     """Return the traces `rows` (counted from the first of `gathers`)."""
     return Traces(
         amplitude=gathers.amplitude[rows],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +12,23 @@ from seisdiff.survey import gather_bounds, sample_interval, vertical_dim
 
 FOOT = 0.3048
 #: Trace spacings that are usual in feet and not in metres: metric ones converted, and fractions of a mile.
-_FEET_STEPS = (41.01, 82.02, 123.03, 164.04, 246.06, 328.08, 55.0, 110.0, 165.0, 220.0, 330.0, 440.0, 660.0, 87.5, 175.0)
+_FEET_STEPS = (
+    41.01,
+    82.02,
+    123.03,
+    164.04,
+    246.06,
+    328.08,
+    55.0,
+    110.0,
+    165.0,
+    220.0,
+    330.0,
+    440.0,
+    660.0,
+    87.5,
+    175.0,
+)
 #: Values of a scalar word that the SEG-Y standard knows (0 is taken as 1).
 _SCALARS = [0] + [sign * 10**power for power in range(5) for sign in (1, -1)]
 _COORDINATES = ("source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y", "cdp_x", "cdp_y")
@@ -32,15 +50,16 @@ def check_headers(survey: xr.Dataset, scalars: dict[str, list[int]] | None = Non
 
     `scalars` maps "coordinate_scalar" and "elevation_scalar" to the distinct recorded words.
     """
+    odd = _odd_scalars(scalars or {})
     checks = [
         feet_suspicion(survey),
-        *_odd_scalars(scalars or {}),
+        *odd,
         _offset_against_coordinates(survey),
         _no_offset(survey),
-        _no_cdp(survey),
+        _no_key(survey),
         _single_traces(survey),
         _odd_interval(survey),
-        *_garbage(survey),
+        *_garbage(survey, () if odd else _COORDINATES),
     ]
     return [finding for finding in checks if finding]
 
@@ -67,10 +86,10 @@ def feet_suspicion(survey: xr.Dataset) -> Finding | None:
 
 
 def trace_spacing(survey: xr.Dataset) -> float | None:
-    """Return the usual step between neighbouring offsets of a gather, in the offsets' unit; None where there is none."""
-    bounds, offset = gather_bounds(survey), survey["offset"].values
+    """Return the usual step between neighbouring offsets of a gather, in their unit; None where there is none."""
+    bounds, offset = gather_bounds(survey)[:51], survey["offset"].values
     steps = []
-    for low, high in zip(bounds[:50], bounds[1:51], strict=False):
+    for low, high in pairwise(bounds):
         step = np.diff(np.unique(offset[low:high]))
         if len(step) > 4:
             near = step[np.abs(step - np.median(step)) <= 1.01]
@@ -85,8 +104,8 @@ def _odd_scalars(scalars: dict[str, list[int]]) -> list[Finding]:
         if odd:
             findings.append(
                 Finding(
-                    what=f"{name} is {odd[0]}, not one of 0, 1, 10, 100, 1000, 10000 or their negatives; it was applied as it stands",
-                    advice="treat the values that it scales with care; offsets do not depend on it",
+                    what=f"{name} is {odd[0]}; expected 0, 1, 10, 100, 1000, 10000 or a negative of these",
+                    advice="it was applied as it stands: the values that it scales are in doubt, offsets are not",
                 )
             )
     return findings
@@ -131,31 +150,47 @@ def _no_offset(survey: xr.Dataset) -> Finding | None:
     if survey["fold"].values.max(initial=1) == 1:
         return None
     distance = _distance(survey)
-    known = distance is not None and distance.any()
-    implied = f"; coordinates imply {distance.min():.0f} to {distance.max():.0f} m" if known else ""  # type: ignore[union-attr]
+    implied = ""
+    if distance is not None and distance.any():
+        doubt = " (is their scalar wrong?)" if distance.max() > 50_000 else ""
+        implied = f"; coordinates imply {distance.min():.0f} to {distance.max():.0f} m{doubt}"
     return Finding(
         what=f"offset is zero or missing in every trace{implied}; trace numbers take its place",
         advice="name its header word with --key offset=BYTE[:type]",
     )
 
 
-def _no_cdp(survey: xr.Dataset) -> Finding | None:
+def has_bins(survey: xr.Dataset) -> bool:
+    """Tell whether inline and crossline numbers both vary, so that they can form the gathers of a 3-D survey."""
+    return all(name in survey and np.ptp(survey[name].values) > 0 for name in ("inline", "crossline"))
+
+
+def _no_key(survey: xr.Dataset) -> Finding | None:
+    """Say so where the whole file is one gather for want of a key, or gathers are shots for want of cdp."""
     keys = survey.attrs.get("gather_keys", [])
-    if ("cdp" in survey and survey["cdp"].values.any()) or "inline" in keys:
+    if keys == ["all"] and survey.sizes["trace"] > 1:
+        found = (
+            "--gather inline,crossline" if has_bins(survey) else "--gather KEY, or --key cdp=BYTE[:type] --gather cdp"
+        )
+        return Finding(
+            what="no header word was found that forms gathers: the whole file is taken as one",
+            advice=f"if it holds several, add {found}",
+        )
+    if keys != ["field_record"] or ("cdp" in survey and survey["cdp"].values.any()):
         return None
     return Finding(
-        what=f"cdp is zero or missing in every trace; gathers are formed by {', '.join(keys) or 'nothing'}",
+        what="cdp is zero or missing in every trace; gathers are formed by field_record",
         advice="for CMP gathers, name the header word with --key cdp=BYTE[:type] --gather cdp",
     )
 
 
 def _single_traces(survey: xr.Dataset) -> Finding | None:
     fold = survey["fold"].values
-    if not len(fold) or np.median(fold) > 1:
+    if len(fold) < 2 or np.median(fold) > 1:
         return None
     return Finding(
         what=f"most gathers ({', '.join(survey.attrs.get('gather_keys', []))}) hold one trace",
-        advice="a stack has no gathers; for prestack data choose another key with --gather, such as --gather field_record",
+        advice="a stack has no gathers; for prestack data choose another key, such as --gather field_record",
     )
 
 
@@ -167,15 +202,17 @@ def _odd_interval(survey: xr.Dataset) -> Finding | None:
     return Finding(what=f"the sample interval is {step:g} {unit}", advice="give the right one with --dt-ms MS")
 
 
-def _garbage(survey: xr.Dataset) -> list[Finding]:
+def _garbage(survey: xr.Dataset, coordinates: tuple[str, ...]) -> list[Finding]:
     findings = []
-    for names, most in ((_COORDINATES, 1e8), (_NUMBERS, 1e8), (("offset",), 1e6)):
+    for names, most in ((coordinates, 1e8), (_NUMBERS, 1e8), (("offset",), 1e6)):
         for name in names:
             values = survey[name].values if name in survey else np.zeros(1)
             extreme = float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
             if abs(extreme) > most:
                 su = survey.attrs.get("container") == "su" and name in _SU_WORDS
-                reason = "Seismic Unix keeps d1, f1, d2, f2 at bytes 181 to 196" if su else "these bytes hold something else"
+                reason = (
+                    "Seismic Unix keeps d1, f1, d2, f2 at bytes 181 to 196" if su else "these bytes hold something else"
+                )
                 findings.append(
                     Finding(
                         what=f"{name} holds {extreme:.0f}, which it cannot mean; {reason}",

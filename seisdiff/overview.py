@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 
 import numpy as np
@@ -13,16 +13,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seisdiff.header_checks import Finding, check_headers, feet_suspicion
-from seisdiff.segy.fields import FIELDS, header_values
+from seisdiff.header_checks import Finding, check_headers, feet_suspicion, has_bins
+from seisdiff.segy.fields import FIELDS, Field, header_values
 from seisdiff.survey import sample_interval, vertical_dim
 
 #: Trace variables whose ranges are shown, in this order, where the survey has them.
 MAIN_FIELDS = (
-    "cdp field_record channel shot_point trace_in_ensemble inline crossline offset angle trace_id_code delay "
-    "mute_start mute_end source_coord_x source_coord_y group_coord_x group_coord_y cdp_x cdp_y source_elevation "
-    "receiver_elevation source_depth source_water_depth receiver_water_depth"
-).split()
+    *("cdp", "field_record", "channel", "shot_point", "trace_in_ensemble", "inline", "crossline", "offset", "angle"),
+    *("trace_id_code", "delay", "mute_start", "mute_end", "source_coord_x", "source_coord_y", "group_coord_x"),
+    *("group_coord_y", "cdp_x", "cdp_y", "source_elevation", "receiver_elevation", "source_depth"),
+    *("source_water_depth", "receiver_water_depth"),
+)
 #: Header words that are read as recorded.
 _RAW_FIELDS = ("coordinate_scalar", "elevation_scalar", "coordinate_unit")
 _UNITS = {"delay": "ms", "mute_start": "ms", "mute_end": "ms", "offset": "m", "angle": "deg"}
@@ -94,7 +95,6 @@ class Overview(BaseModel):
     sort_keys: list[str]
     gathers: int
     fold: Fold
-    gather_note: str
     headers: list[HeaderRange]
     amplitudes: Amplitudes
     findings: list[Finding]
@@ -119,17 +119,17 @@ def describe(
     revision: str = "",
     text_encoding: str = "",
     text: str = "",
-    gather_note: str = "",
+    typed: str = "",
     full: bool = False,
     progress: Progress | None = None,
 ) -> Overview:
     """Return an overview of a survey, read in blocks of 16 MiB.
 
     Of surveys beyond 256 MiB of samples 16 blocks are read, spread evenly, unless `full`. `source` is its name, for
-    the command that is proposed; revision, text encoding, text header and `gather_note` (why these gathers) come
-    from the reader. `progress` is called with blocks done and blocks in all.
+    the command that is proposed, in which the reading options `typed` are repeated; revision, text encoding and text
+    header come from the reader. `progress` is called with blocks done and blocks in all.
     """
-    dim = vertical_dim(survey)
+    dim, survey = vertical_dim(survey), _with_trace_values(survey)
     axis = survey[dim].values
     amplitudes = amplitude_statistics(survey, full=full, progress=progress)
     findings = check_headers(survey, _distinct_words(survey, _RAW_FIELDS[:2])) + _sample_findings(amplitudes)
@@ -151,14 +151,24 @@ def describe(
         sort_keys=list(survey.attrs.get("sort_keys", [])),
         gathers=survey.sizes["gather"],
         fold=_fold(survey["fold"].values),
-        gather_note=gather_note,
         headers=header_ranges(survey),
         amplitudes=amplitudes,
         findings=findings,
-        next_command=suggest_command(survey, source, amplitudes),
+        next_command=suggest_command(survey, source, amplitudes, typed),
         text=text,
         history=list(survey.attrs.get("history", [])),
     )
+
+
+def main_fields(container: str, overrides: Mapping[str, Field]) -> dict[str, Field]:
+    """Return where the main header words lie, with a user's `overrides`, as a mapping file holds them.
+
+    SU keeps words of its own after byte 180, so what SEG-Y has there is left out; so is angle, which shares the bytes
+    of offset.
+    """
+    last = 180 if container == "su" else 240
+    standard = {name: FIELDS[name] for name in MAIN_FIELDS if name != "angle" and FIELDS[name].last_byte <= last}
+    return standard | dict(overrides)
 
 
 def header_ranges(survey: xr.Dataset) -> list[HeaderRange]:
@@ -185,20 +195,32 @@ def amplitude_statistics(survey: xr.Dataset, *, full: bool = False, progress: Pr
     return tally.result(sampled)
 
 
-def suggest_command(survey: xr.Dataset, source: str, amplitudes: Amplitudes) -> str:
-    """Return the command that a processor would most likely type next, options included; "" without a `source`."""
+def suggest_command(survey: xr.Dataset, source: str, amplitudes: Amplitudes, typed: str = "") -> str:
+    """Return the command that a processor would most likely type next; outputs lie in the working folder.
+
+    "" without a `source` or without traces.
+    """
     if not source or not survey.sizes["trace"]:
         return ""
     path = PurePath(source)
-    named = [shlex.quote(str(path.with_name(path.stem + end + path.suffix))) for end in ("", "_out", "_removed")]
-    options = " --units ft" if feet_suspicion(survey) else ""
+    named = [
+        shlex.quote(name) for name in (source, f"{path.stem}_out{path.suffix}", f"{path.stem}_removed{path.suffix}")
+    ]
+    options = (f" {typed}" if typed else "") + (" --units ft" if feet_suspicion(survey) else "")
     keys = survey.attrs.get("gather_keys", [])
     if np.median(survey["fold"].values) <= 1:
-        return f"seisdiff plot {named[0]}{options} -o {shlex.quote(str(path.with_suffix('.png')))}"
+        return f"seisdiff plot {named[0]}{options} -o {shlex.quote(path.stem + '.png')}"
+    options += " --gather inline,crossline" if has_bins(survey) and keys == ["all"] else ""
     options += " --zero-nonfinite" if amplitudes.nonfinite_samples else ""
     if "field_record" in keys or not keys:
         return f"seisdiff denoise {named[0]} {named[1]} --method radon{options} --removed {named[2]}"
     return f"seisdiff demultiple {named[0]} {named[1]} --method radon{options} --removed {named[2]}"
+
+
+def _with_trace_values(survey: xr.Dataset) -> xr.Dataset:
+    """Return a survey whose values of one a trace are in memory, so that each is read once."""
+    names = [name for name, variable in survey.variables.items() if variable.dims == ("trace",)]
+    return survey.assign({name: ("trace", survey[name].values, survey[name].attrs) for name in names})
 
 
 class _Tally:
@@ -301,14 +323,15 @@ def _facts_table(view: Overview) -> Table:
     kind = {"segy": "SEG-Y", "su": "Seismic Unix", "": "no file"}.get(view.container, view.container)
     revision = f" revision {view.revision}" if view.revision else ""
     encoding = f", text {view.text_encoding}" if view.text_encoding else ""
-    keys = ", ".join(view.gather_keys) or "one gather"
+    keys = ", ".join(view.gather_keys) or "nothing"
+    kind = f"{kind}{revision}, {view.sample_format} {view.byte_order}-endian{encoding}"
+    end = view.axis_start + view.record_length
     rows = {
         "file": view.source,
-        "format": f"{kind}{revision}, {view.sample_format} {view.byte_order}-endian{encoding}, lengths in {view.length_unit}",
+        "format": f"{kind}, lengths in {view.length_unit}",
         "traces": f"{view.traces:,} of {view.samples:,} samples",
-        view.axis: f"{view.axis_start:g} to {view.axis_start + view.record_length:g} {unit}, every {view.sample_interval:g} {unit}",
-        "gathers": f"{view.gathers:,} by {keys}; fold {view.fold.minimum} / {view.fold.median:g} / {view.fold.maximum} (min / median / max)",
-        "": view.gather_note,
+        view.axis: f"{view.axis_start:g} to {end:g} {unit}, every {view.sample_interval:g} {unit}",
+        "gathers": f"{view.gathers:,} by {keys}; {_fold_words(view.fold)}",
         "history": "\n".join(view.history),
     }
     for name, words in rows.items():
@@ -317,18 +340,30 @@ def _facts_table(view: Overview) -> Table:
     return table
 
 
+def _fold_words(fold: Fold) -> str:
+    if fold.minimum == fold.maximum:
+        return f"fold {fold.minimum}"
+    return f"fold {fold.minimum} to {fold.maximum}, median {fold.median:g}"
+
+
 def _headers_table(view: Overview) -> Table:
     table = Table("header", "min", "max", "unit", "distinct", "zero", title_justify="left", box=None, padding=(0, 2))
     for name in ("min", "max", "distinct", "zero"):
         next(column for column in table.columns if column.header == name).justify = "right"
     for row in view.headers:
-        table.add_row(row.name, f"{row.minimum:,.10g}", f"{row.maximum:,.10g}", row.unit, f"{row.distinct:,}", f"{row.zeros:,}")
+        table.add_row(
+            row.name, f"{row.minimum:,.10g}", f"{row.maximum:,.10g}", row.unit, f"{row.distinct:,}", f"{row.zeros:,}"
+        )
     return table
 
 
 def _amplitude_lines(view: Overview) -> Text:
     seen = view.amplitudes
-    how = f"a sample of {seen.traces_read:,} traces; --full reads all" if seen.sampled else f"all {seen.traces_read:,} traces"
+    how = (
+        f"a sample of {seen.traces_read:,} traces; --full reads all"
+        if seen.sampled
+        else f"all {seen.traces_read:,} traces"
+    )
     line = f"{seen.minimum:.5g} to {seen.maximum:.5g}, RMS {seen.rms:.4g}, {seen.zero_percent:.1f} % zeros ({how})"
     if seen.zero_trace_count:
         more = ", ..." if seen.zero_trace_count > len(seen.zero_traces) else ""

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,7 @@ SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 #: Most traces drawn in one panel, by kind: more would be narrower than a pixel, or ink that runs together.
 _MOST_TRACES = {"density": 2000, "wiggle": 400, "both": 400}
 _GAP = 4
-_STYLE = {"font.size": 11, "axes.titlesize": 13, "axes.labelsize": 11, "svg.hashsalt": "seisdiff"}
+_STYLE: dict[Any, Any] = {"font.size": 11, "axes.titlesize": 13, "axes.labelsize": 11, "svg.hashsalt": "seisdiff"}
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ def plot_gathers(
     """Return a figure with one panel a survey, the same gathers in each, all at the same clip.
 
     `panels` maps titles to surveys; `gathers` are ensemble numbers (default: three spread over the survey, or one where
-    there are several panels; a survey of one-trace gathers is drawn as one section). `kind` is "density" (positive black), "wiggle"
-    (positive filled) or "both". Amplitudes are clipped symmetrically at `clip`, by default the `percentile` of the first
-    panel's absolute non-zero samples. `window` limits the vertical axis (ms, or m in depth), which points down. Columns
-    are traces in survey order; the strip above shows their offsets. Raises OptionError for an unknown kind or an
-    impossible clip, SurveyError for a gather that a panel does not hold.
+    there are several panels; a survey of one-trace gathers is drawn as one section). `kind` is "density" (positive
+    black), "wiggle" (positive filled) or "both". Amplitudes are clipped symmetrically at `clip`, by default the
+    `percentile` of the first panel's absolute non-zero samples. `window` limits the vertical axis (ms, or m in depth),
+    which points down. Columns are traces in survey order; the strip above shows their offsets. Raises OptionError for
+    an unknown kind or an impossible clip, SurveyError for a gather that a panel does not hold.
     """
     _check_options(panels, kind, clip, percentile, window)
     first = next(iter(panels.values()))
@@ -157,7 +158,11 @@ def check_picture_path(path: str | os.PathLike, overwrite: bool) -> Path:
 
 
 def _check_options(
-    panels: Mapping[str, xr.Dataset], kind: str, clip: float | None, percentile: float, window: tuple[float, float] | None
+    panels: Mapping[str, xr.Dataset],
+    kind: str,
+    clip: float | None,
+    percentile: float,
+    window: tuple[float, float] | None,
 ) -> None:
     if not panels:
         raise OptionError("no survey to draw")
@@ -203,7 +208,9 @@ def _across(part: xr.Dataset, survey: xr.Dataset, gather: np.ndarray, one_trace:
     if "offset" in part and part["offset"].values.any():
         return part["offset"].values, "offset (m)"
     starts = np.flatnonzero(np.diff(gather, prepend=-1))
-    return np.arange(len(gather)) - starts[np.searchsorted(starts, np.arange(len(gather)), side="right") - 1] + 1, "trace"
+    return np.arange(len(gather)) - starts[
+        np.searchsorted(starts, np.arange(len(gather)), side="right") - 1
+    ] + 1, "trace"
 
 
 def _gather_labels(
@@ -261,7 +268,13 @@ def _draw_body(axes: Axes, panel: Panel, kind: str, level: float, window: tuple[
     if kind != "wiggle":
         shown = np.ma.masked_invalid(panel.image.T)
         axes.imshow(
-            shown, cmap="gray_r", vmin=-level, vmax=level, aspect="auto", extent=(left, right, high, low), interpolation="auto"
+            shown,
+            cmap="gray_r",
+            vmin=-level,
+            vmax=level,
+            aspect="auto",
+            extent=(left, right, high, low),
+            interpolation="auto",
         )
     if kind != "density":
         _draw_wiggles(axes, panel, level, filled=kind == "wiggle")

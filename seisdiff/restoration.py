@@ -13,8 +13,8 @@ import xarray as xr
 from seisdiff.config import RestoreRecipe
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, PaddedGathers, Traces, pad_gathers
-from seisdiff.operators.nmo import Nmo, VelocityModel, looks_uncorrected, parse_velocities
-from seisdiff.restorers import make_restorer
+from seisdiff.operators.nmo import MoveoutCorrection, VelocityModel, looks_uncorrected, parse_velocities
+from seisdiff.restorers import resolve_restorer
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.scale import scale_up
 from seisdiff.segy import header_values, quantise, resolve_field, set_live
@@ -89,11 +89,11 @@ class Restoration:
         change = (nmo.inverse(change) if nmo else change) * allowed
         return scale_up(change, padded.exponents)
 
-    def _nmo(self, batch: Batch, number: np.ndarray) -> Nmo | None:
+    def _nmo(self, batch: Batch, number: np.ndarray) -> MoveoutCorrection | None:
         if self.velocities is None:
             return None
         velocity = torch.from_numpy(self.velocities.at(number, batch.times.numpy()))
-        return Nmo(velocity, batch.offset, batch.times)
+        return MoveoutCorrection(batch.offset, velocity, batch.times)
 
     def _starts(self, gathers: Gathers) -> np.ndarray:
         """Return float64 (trace): the time before which nothing is touched, minus infinity where everything may be."""
@@ -116,13 +116,18 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
         notify(f"moveout is measured at the reference offset {ref_offset:g} m{unit}")
     return Restoration(
         recipe=recipe,
-        restorer=make_restorer(recipe.method, recipe.task, recipe.radon, ref_offset, recipe.protect_ms),
+        restorer=_restorer(recipe, ref_offset),
         ref_offset_m=ref_offset,
         sample_format=sample_format,
         byte_order=survey.attrs["byte_order"],
         velocities=parse_velocities(recipe.nmo) if recipe.nmo else None,
         start=_read_start(recipe.start, survey),
     )
+
+
+def _restorer(recipe: RestoreRecipe, ref_offset_m: float) -> Restorer:
+    kind = resolve_restorer(recipe.method)
+    return kind(recipe.task, recipe.radon, ref_offset_m, recipe.protect_ms) if isinstance(kind, type) else kind
 
 
 def largest_offset(survey: xr.Dataset) -> float:

@@ -60,7 +60,8 @@ class Comparison(BaseModel):
     """An estimate against the truth: each gather, all of it, and the quartiles (25, 50, 75 %) over gathers.
 
     In `overall`, SNR and PSNR are of the summed energies of all gathers; the other figures are means over gathers
-    weighted by their live traces. A figure that is not a number in some gather (its truth is zero throughout) leaves that gather out.
+    weighted by their live traces. Gathers in which a figure is no number (the truth is zero throughout) are left out
+    of its mean and quartiles.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
@@ -151,17 +152,17 @@ def spectrum_error_db(truth: np.ndarray, estimate: np.ndarray, live: np.ndarray 
 def compare(
     truth: xr.Dataset,
     estimate: xr.Dataset,
-    input: xr.Dataset | None = None,
+    before: xr.Dataset | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Compare two surveys, or three with the `input` that the estimate was made from, gather by gather.
+    """Compare two surveys, or three with the input that the estimate was made from (`before`), gather by gather.
 
     Traces are matched by order and checked by fold, gather number and offset (to half a metre); dead traces are those
     of the truth. `progress` is called with gathers done and gathers in all. Reads a few tens of MB at a time. Raises
     SurveyError saying what differs, and where samples are not finite.
     """
-    surveys = {"TRUTH": truth, "ESTIMATE": estimate} | ({"INPUT": input} if input is not None else {})
+    surveys = {"TRUTH": truth, "ESTIMATE": estimate} | ({"INPUT": before} if before is not None else {})
     for name, other in list(surveys.items())[1:]:
         _check_match(truth, other, name)
     gathers, energies = [], []
@@ -200,7 +201,9 @@ def _similarity_window(samples: np.ndarray) -> np.ndarray:
 def _check_match(truth: xr.Dataset, other: xr.Dataset, name: str) -> None:
     for dim, words in (("trace", "traces"), ("gather", "gathers")):
         if truth.sizes[dim] != other.sizes[dim]:
-            raise SurveyError(f"TRUTH has {truth.sizes[dim]} {words}, {name} has {other.sizes[dim]}; they must be the same")
+            raise SurveyError(
+                f"TRUTH has {truth.sizes[dim]} {words}, {name} has {other.sizes[dim]}; they must be the same"
+            )
     axis, other_axis = vertical_dim(truth), vertical_dim(other)
     mine, theirs = truth[axis].values, other[other_axis].values
     if axis != other_axis or len(mine) != len(theirs) or np.abs(mine - theirs).max(initial=0.0) > 1e-3:
@@ -221,8 +224,8 @@ def _check_equal(mine: np.ndarray, theirs: np.ndarray, tolerance: float, what: s
     if len(differs):
         at = differs[0]
         raise SurveyError(
-            f"TRUTH and {name} differ in {len(differs)} places: {what} number {at + 1} is {mine[at]:g} and {theirs[at]:g}; "
-            "compare surveys with the same traces in the same order"
+            f"TRUTH and {name} differ in {len(differs)} places: {what} number {at + 1} is {mine[at]:g} and "
+            f"{theirs[at]:g}; compare surveys with the same traces in the same order"
         )
 
 
@@ -239,7 +242,7 @@ def _read_gathers(surveys: dict[str, xr.Dataset]) -> Iterator[tuple[int, list[np
             parts = [block[rows] for block in blocks.values()]
             number = int(truth["gather"].values[at])
             _check_finite(list(blocks), parts, number)
-            yield number, parts, known[rows] if known is not None else parts[0].any(axis=1)
+            yield number, parts, known[rows] if known is not None else (parts[0] != 0).any(axis=-1)
 
 
 def _check_finite(names: Sequence[str], parts: Sequence[np.ndarray], number: int) -> None:

@@ -4,8 +4,7 @@ How a store lies on disk: `amplitude` and `raw_exception` in shards of about 32 
 about 1 MiB that hold all samples of some traces; everything else in plain chunks; zstd with a checksum in every chunk,
 so that any reader notices damage. Every chunk is there, even an empty one, except the shards of `raw_exception` that
 are all zero; `raw_exception/shards.json` lists those that are there. The root `zarr.json` is written last: a store
-without one is unfinished. Objects are put in place whole but not flushed to disk: the promise is made for processes
-that are killed, not for machines that lose power.
+without one is unfinished. Objects are put in place whole but not flushed: killed processes do no harm, lost power may.
 """
 
 from __future__ import annotations
@@ -51,13 +50,12 @@ def locate(path_or_url: str | os.PathLike[str]) -> tuple[fsspec.AbstractFileSyst
     Raises MissingExtraError where the package that speaks the protocol is not installed, and FileFormatError where
     the protocol is unknown.
     """
-    url = os.fspath(path_or_url)
     try:
-        fs, path = fsspec.url_to_fs(url)
+        fs, path = fsspec.url_to_fs(os.fspath(path_or_url))
     except ImportError as error:
-        raise MissingExtraError(f"{url}: {error}") from error
+        raise MissingExtraError(f"{path_or_url}: {error}") from error
     except ValueError as error:
-        raise FileFormatError(f"{url}: expected a path or a URL that fsspec knows; {error}") from error
+        raise FileFormatError(f"{path_or_url}: expected a path or a URL that fsspec knows; {error}") from error
     return fs, path.rstrip("/")
 
 
@@ -110,8 +108,6 @@ class StoreWriter:
     SurveyError for a template that breaks the layout or cannot be stored.
     """
 
-    unit_rows: int
-
     def __init__(
         self, url: str | os.PathLike[str], template: xr.Dataset, *, resume: bool = False, history: str | None = None
     ) -> None:
@@ -120,7 +116,7 @@ class StoreWriter:
         self._name = os.fspath(url)
         self._attrs = _root_attrs(template, history)
         self._traces = template.sizes["trace"]
-        with _as_output_error(self._name):
+        with output_errors(self._name):
             existing = _list_objects(self._fs, self._root)
             if existing and not resume:
                 raise OutputError(f"{self._name} exists already; remove it, or resume it if it is unfinished")
@@ -157,15 +153,18 @@ class StoreWriter:
         """
         live = np.ones(self._traces, bool)
         live[np.asarray(dead_rows, dtype=np.int64)] = False
-        with _as_output_error(self._name):
+        with output_errors(self._name):
             self._arrays["live"] = self._create("live", _table_spec(xr.Variable("trace", live)), {})
             self._copy_table("live", xr.Variable("trace", live), {})
             objects = _list_objects(self._fs, self._root)
-            self._check_written(objects)
+            for name, array in self._arrays.items():
+                missing = 0 if name == "raw_exception" else _missing_chunks(array, name, objects)
+                if missing:
+                    raise OutputError(f"{self._name}: {missing} chunks of {name} are not written yet; write all units")
             for key in objects:
                 if key.endswith(".partial"):
                     self._fs.rm_file(f"{self._root}/{key}")
-            self._write_root()
+            self._write_root(objects)
 
     def _create(self, name: str, spec: dict[str, Any], existing: Mapping[str, int]) -> zarr.Array[Any]:
         store = _zarr_url(self._fs, f"{self._root}/{name}")
@@ -184,9 +183,6 @@ class StoreWriter:
         array = self._arrays[name]
         if not _missing_chunks(array, name, existing):
             return
-        if not array.ndim:
-            array[...] = variable.values
-            return
         step = 8 * array.chunks[0]
         for start in range(0, array.shape[0], step):
             array[start : start + step] = variable[start : start + step].values.astype(array.dtype, copy=False)
@@ -194,8 +190,8 @@ class StoreWriter:
     def _whole_units(self, rows: slice) -> tuple[int, int]:
         start, stop, step = rows.indices(self._traces)
         if step != 1 or start >= stop or start % self.unit_rows or (stop % self.unit_rows and stop != self._traces):
-            told = f"rows {rows.start} to {rows.stop} are not whole units"
-            raise SurveyError(f"{self._name}: {told} of {self.unit_rows} traces, of {self._traces} in all")
+            told = f"rows {rows.start} to {rows.stop} of {self._traces} are not whole units"
+            raise SurveyError(f"{self._name}: {told} of {self.unit_rows} traces")
         return start, stop
 
     def _write_rows(self, name: str, start: int, stop: int, values: np.ndarray | None) -> None:
@@ -206,19 +202,12 @@ class StoreWriter:
             raise SurveyError(f"{self._name}: {name} is {came}; expected {array.dtype} {expected}")
         if name == "raw_exception" and not values.any():
             return
-        with _as_output_error(self._name):
+        with output_errors(self._name):
             array[start:stop] = values.astype(array.dtype, copy=False)
 
-    def _check_written(self, objects: Mapping[str, int]) -> None:
-        for name, array in self._arrays.items():
-            missing = 0 if name == "raw_exception" else _missing_chunks(array, name, objects)
-            if missing:
-                raise OutputError(f"{self._name}: {missing} chunks of {name} are not written yet; write every unit first")
-
-    def _write_root(self) -> None:
+    def _write_root(self, objects: Mapping[str, int]) -> None:
         if "raw_exception" in self._arrays:
             keys = _chunk_keys(self._arrays["raw_exception"], "raw_exception")
-            objects = _list_objects(self._fs, self._root)
             shards = json.dumps([key for key in keys if key in objects])
             put_object(self._fs, f"{self._root}/{_SHARD_LIST}", shards.encode())
         metadata = {name: json.loads(self._fs.cat_file(f"{self._root}/{name}/zarr.json")) for name in self._arrays}
@@ -260,7 +249,8 @@ def _as_damage(name: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _as_output_error(name: str) -> Iterator[None]:
+def output_errors(name: str) -> Iterator[None]:
+    """Turn what the system says while `name` is written into OutputError."""
     try:
         yield
     except OSError as error:
@@ -274,8 +264,9 @@ def _zarr_url(fs: fsspec.AbstractFileSystem, root: str) -> str:
 def _list_objects(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, int]:
     """Return the size of every object of a store by its key; a size that is not told counts as 1."""
     fs.invalidate_cache()
-    found = fs.find(root, detail=True)
-    return {path[len(root) :].lstrip("/"): 1 if (size := info.get("size")) is None else size for path, info in found.items()}
+    found: Any = fs.find(root, detail=True)
+    sizes = {path[len(root) :].lstrip("/"): info.get("size") for path, info in found.items()}
+    return {key: 1 if size is None else size for key, size in sizes.items()}
 
 
 def _chunk_keys(array: zarr.Array[Any], name: str) -> Iterator[str]:
@@ -305,15 +296,14 @@ def _root_attributes(fs: fsspec.AbstractFileSystem, root: str, name: str) -> dic
     if version is None:
         raise FileFormatError(f"{name}: a Zarr store but no survey: it has no attribute seisdiff_layout")
     if int(version) > LAYOUT_VERSION:
-        raise FileFormatError(f"{name}: layout version {version}, newer than {LAYOUT_VERSION}; update seisdiff to read it")
+        raise FileFormatError(f"{name}: layout version {version}, newer than {LAYOUT_VERSION}; update seisdiff")
     return attrs
 
 
 def _why_no_root(fs: fsspec.AbstractFileSystem, root: str, name: str) -> SeisdiffError:
-    if not fs.exists(root):
-        return FileFormatError(f"{name}: there is no such store")
-    if fs.isfile(root):
-        return FileFormatError(f"{name}: a file; expected a Zarr store, which is a folder")
+    if not fs.isdir(root):
+        told = "a file; expected a Zarr store, which is a folder" if fs.exists(root) else "there is no such store"
+        return FileFormatError(f"{name}: {told}")
     keys = _list_objects(fs, root)
     if any(key.endswith("/zarr.json") for key in keys):
         return OutputError(f"{name}: an unfinished store; run the command that made it again, with --resume")
@@ -322,9 +312,7 @@ def _why_no_root(fs: fsspec.AbstractFileSystem, root: str, name: str) -> Seisdif
     return FileFormatError(f"{name}: a folder that holds no Zarr store")
 
 
-def _check_chunks(
-    fs: fsspec.AbstractFileSystem, root: str, arrays: Mapping[str, zarr.Array[Any]], name: str
-) -> None:
+def _check_chunks(fs: fsspec.AbstractFileSystem, root: str, arrays: Mapping[str, zarr.Array[Any]], name: str) -> None:
     objects = _list_objects(fs, root)
     if "zarr.json" not in objects:
         return  # a server that does not list: a chunk that is missing reads as NaN
@@ -334,7 +322,7 @@ def _check_chunks(
         else:
             missing = _missing_chunks(array, key, objects)
         if missing:
-            raise FileFormatError(f"{name}: {missing} chunks of {key} are missing or empty; copy or make the store again")
+            raise FileFormatError(f"{name}: {missing} chunks of {key} are missing or empty; make the store again")
 
 
 def _as_dataset(arrays: Mapping[str, zarr.Array[Any]], attrs: Mapping[str, Any], name: str) -> xr.Dataset:
@@ -368,10 +356,9 @@ def _array_specs(template: xr.Dataset) -> tuple[dict[str, dict[str, Any]], int]:
     """Return how each array is laid out, and the traces of a unit; `live` is left out."""
     inner, unit_rows = _shard_rows(template)
     specs = {str(name): _table_spec(variable) for name, variable in template.variables.items() if name != "live"}
-    samples = template.sizes[template["amplitude"].dims[1]]
-    for name in ("amplitude", "raw_exception"):
-        if name in specs:
-            specs[name] |= {"chunks": (inner, max(1, samples)), "shards": (unit_rows, max(1, samples))}
+    samples = max(1, template["amplitude"].shape[1])
+    for name in {"amplitude", "raw_exception"} & specs.keys():
+        specs[name] |= {"chunks": (inner, samples), "shards": (unit_rows, samples)}
     if "trace_header" in specs:
         width = max(1, template.sizes["header_byte"])
         specs["trace_header"]["chunks"] = (_header_rows(inner, unit_rows, width), width)
@@ -379,14 +366,16 @@ def _array_specs(template: xr.Dataset) -> tuple[dict[str, dict[str, Any]], int]:
 
 
 def _table_spec(variable: xr.Variable) -> dict[str, Any]:
-    if variable.dtype.kind not in "biuf":
-        raise SurveyError(f"a variable {variable.dims} of dtype {variable.dtype} cannot be stored; expected numbers")
+    if variable.dtype.kind not in "biuf" or not variable.ndim:
+        raise SurveyError(
+            f"a variable {variable.dims} of {variable.dtype} cannot be stored; expected arrays of numbers"
+        )
     row_bytes = max(1, math.prod(variable.shape[1:]) * variable.dtype.itemsize)
-    rows = tuple(max(1, min(size, _TABLE_CHUNK_BYTES // row_bytes)) for size in variable.shape[:1])
+    rows = max(1, min(variable.shape[0], _TABLE_CHUNK_BYTES // row_bytes))
     return {
         "shape": variable.shape,
         "dtype": variable.dtype.newbyteorder("="),
-        "chunks": rows + tuple(max(1, size) for size in variable.shape[1:]),
+        "chunks": (rows, *(max(1, size) for size in variable.shape[1:])),
         "shards": None,
         "fill_value": np.nan if variable.dtype.kind == "f" else variable.dtype.type(0),
         "attributes": _plain(variable.attrs),
@@ -407,6 +396,5 @@ def _shard_rows(template: xr.Dataset) -> tuple[int, int]:
 
 def _header_rows(inner: int, unit_rows: int, width: int) -> int:
     """Return the traces of a header chunk: the least whole part of a unit that holds 1 MiB, or the unit."""
-    count = unit_rows // inner
-    parts = [part for part in range(1, count + 1) if count % part == 0]
-    return inner * next((part for part in parts if inner * part * width >= _CHUNK_BYTES), count)
+    parts = [rows for rows in range(inner, unit_rows + 1, inner) if unit_rows % rows == 0]
+    return next((rows for rows in parts if rows * width >= _CHUNK_BYTES), unit_rows)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seisdiff.cli import options as opt
 
 if TYPE_CHECKING:
     from seisdiff.engine import ReadOptions

@@ -181,7 +181,9 @@ def load_mapping(path: str | Path) -> dict[str, Field]:
     except OSError as error:
         raise OptionError(f"{path}: cannot read the mapping: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path}: expected YAML lines such as 'offset: 37'; {' '.join(str(error).split())}") from error
+        raise OptionError(
+            f"{path}: expected YAML lines such as 'offset: 37'; {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(content, dict):
         raise OptionError(f"{path}: expected YAML lines such as 'offset: 37', came {type(content).__name__}")
     fields = [_mapped(path, name, place) for name, place in content.items()]

@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seisdiff.errors import FileFormatError, OptionError
+from seisdiff.segy.binary import (
+    FILE_HEADER_BYTES,
+    BinaryHeader,
+    find_binary_header,
+    read_binary_header,
+    recorded_format,
+)
 from seisdiff.segy.text import TEXT_BYTES, begins_stanza, ends_text, text_encoding
 from seisdiff.survey import SAMPLE_FORMATS
 
-FILE_HEADER_BYTES = 3600
 TRACE_HEADER_BYTES = 240
-FORMAT_BY_CODE = {code: name for name, (code, _, _) in SAMPLE_FORMATS.items()}
-_REFUSED_FORMATS = {4: "fixed point with gain", 9: "8-byte integer", 12: "8-byte unsigned integer"}
 #: How many trace headers are looked at to see whether they agree.
 _PROBES = 64
 #: How far a walk over traces of different length goes, and how many records a text without a count may have.
 _MAX_STEPS = 1_000_000
-_MAX_TEXT_RECORDS = 10_000
+_MAX_TEXT_RECORDS = 32_767
+_MAX_TEXT_BYTES = TEXT_BYTES * _MAX_TEXT_RECORDS
 
 
 @dataclass(frozen=True)
@@ -52,25 +57,6 @@ class SegyLayout:
     def end_of_traces(self) -> int:
         """The byte after the last trace."""
         return self.first_trace + self.n_traces * self.trace_bytes
-
-
-@dataclass(frozen=True)
-class BinaryHeader:
-    """The words of the binary file header that decide the layout."""
-
-    byte_order: str
-    revision: tuple[int, int]
-    format_code: int
-    interval: int
-    samples: int
-    text_records: int
-    length_code: int
-    extended_samples: int
-    extended_interval: float
-    extra_headers: tuple[int, ...]
-    traces: int
-    first_trace: int
-    trailer_records: int
 
 
 @dataclass(frozen=True)
@@ -110,43 +96,12 @@ def detect_layout(path: str | os.PathLike, dt_ms: float | None = None) -> SegyLa
         raise FileFormatError(f"{path}: cannot be read: {error.strerror}; expected a SEG-Y or SU file") from error
 
 
-def read_binary_header(header: bytes, byte_order: str) -> BinaryHeader:
-    """Return the words of a file header (3600 bytes) that decide the layout, those of revision 2 only where it is one."""
-    mark = ">" if byte_order == "big" else "<"
-
-    def word(byte: int, kind: str) -> int:
-        return struct.unpack_from(mark + kind, header, byte - 1)[0]
-
-    revision = _revision(header)
-    later = revision[0] >= 2
-    return BinaryHeader(
-        byte_order=byte_order,
-        revision=revision,
-        format_code=word(3225, "h"),
-        interval=word(3217, "h"),
-        samples=word(3221, "H"),
-        text_records=word(3505, "h"),
-        length_code=word(3255, "h"),
-        extended_samples=word(3269, "i") if later else 0,
-        extended_interval=struct.unpack_from(mark + "d", header, 3272)[0] if later else 0.0,
-        extra_headers=(word(3507, "h"), word(3507, "i")) if later else (),
-        traces=word(3513, "Q") if later else 0,
-        first_trace=word(3521, "Q") if later else 0,
-        trailer_records=word(3529, "i") if later else 0,
-    )
-
-
-def _revision(header: bytes) -> tuple[int, int]:
-    major, minor = header[3500], header[3501]
-    return (minor, 0) if major == 0 and minor in (1, 2) else (major, minor)
-
-
 def _detect_segy(file: BinaryIO, path: str, size: int) -> SegyLayout:
     if size < FILE_HEADER_BYTES:
         raise FileFormatError(f"{path}: {size} bytes came; a SEG-Y file has a header of {FILE_HEADER_BYTES}; not SEG-Y")
     header = _read(file, 0, FILE_HEADER_BYTES)
-    binary = _binary_header(header, path)
-    sample_format = _sample_format(binary, path)
+    binary = find_binary_header(header, path)
+    sample_format = recorded_format(binary, path)
     if size == FILE_HEADER_BYTES:
         raise FileFormatError(f"{path}: the file holds a header and no traces; expected at least one trace")
     trial = _fitting_trial(file, path, size, binary, SAMPLE_FORMATS[sample_format][1])
@@ -169,29 +124,6 @@ def _detect_segy(file: BinaryIO, path: str, size: int) -> SegyLayout:
     )
 
 
-def _binary_header(header: bytes, path: str) -> BinaryHeader:
-    constant = header[3296:3300]
-    if constant == b"\x02\x01\x04\x03":
-        raise FileFormatError(f"{path}: the bytes are swapped in pairs (endian constant 02010403); expected big or little endian")
-    orders = {b"\x01\x02\x03\x04": ["big"], b"\x04\x03\x02\x01": ["little"]}.get(constant, ["big", "little"])
-    headers = [read_binary_header(header, order) for order in orders]
-    for binary in headers:
-        if binary.format_code in FORMAT_BY_CODE or binary.format_code in _REFUSED_FORMATS:
-            return binary
-    raise FileFormatError(
-        f"{path}: sample format code {headers[0].format_code} at bytes 3225-3226 is none of SEG-Y's (1 to 16); not a SEG-Y file"
-    )
-
-
-def _sample_format(binary: BinaryHeader, path: str) -> str:
-    if binary.format_code in _REFUSED_FORMATS:
-        name = _REFUSED_FORMATS[binary.format_code]
-        raise FileFormatError(
-            f"{path}: sample format {binary.format_code} ({name}) is not read; expected one of {', '.join(SAMPLE_FORMATS)}"
-        )
-    return FORMAT_BY_CODE[binary.format_code]
-
-
 def _fitting_trial(file: BinaryIO, path: str, size: int, binary: BinaryHeader, sample_bytes: int) -> _Trial:
     best: _Trial | None = None
     for trial in _trials(file, size, binary, sample_bytes):
@@ -209,7 +141,11 @@ def _fitting_trial(file: BinaryIO, path: str, size: int, binary: BinaryHeader, s
 
 def _trials(file: BinaryIO, size: int, binary: BinaryHeader, sample_bytes: int) -> Iterator[_Trial]:
     """Every way to read the file, the likeliest first."""
-    starts = [start for start in _trace_starts(file, size, binary) if FILE_HEADER_BYTES <= start < size]
+    starts = [
+        start
+        for start in _trace_starts(file, size, binary)
+        if FILE_HEADER_BYTES <= start < min(size, FILE_HEADER_BYTES + _MAX_TEXT_BYTES + 1)
+    ]
     counts = [TRACE_HEADER_BYTES * (1 + extra) for extra in (*binary.extra_headers, 0) if 0 <= extra < 100]
     samples = [count for count in (binary.extended_samples, binary.samples) if count > 0]
     for n_samples in dict.fromkeys(samples):
@@ -244,7 +180,13 @@ def _end_of_text(file: BinaryIO, size: int) -> int:
 
 
 def _trial(
-    file: BinaryIO, size: int, binary: BinaryHeader, n_samples: int, start: int, header_bytes: int, sample_bytes: int
+    file: BinaryIO,
+    size: int,
+    binary: BinaryHeader,
+    n_samples: int,
+    start: int,
+    header_bytes: int,
+    sample_bytes: int,
 ) -> _Trial:
     trace_bytes = header_bytes + n_samples * sample_bytes
     trials = []
@@ -257,9 +199,9 @@ def _trial(
 def _trailers(file: BinaryIO, size: int, binary: BinaryHeader, start: int, trace_bytes: int) -> Iterator[int]:
     """The lengths that the trailer may have, the likeliest first."""
     room = size - start
-    if binary.trailer_records > 0 and binary.trailer_records * TEXT_BYTES < room:
+    if 0 < binary.trailer_records <= _MAX_TEXT_RECORDS and binary.trailer_records * TEXT_BYTES < room:
         yield binary.trailer_records * TEXT_BYTES
-    if binary.trailer_records == -1 and binary.traces and 0 <= room - binary.traces * trace_bytes:
+    if binary.trailer_records == -1 and binary.traces and 0 <= room - binary.traces * trace_bytes <= _MAX_TEXT_BYTES:
         yield room - binary.traces * trace_bytes
     if binary.trailer_records == -1:
         yield from _stanzas(file, size, room)
@@ -359,7 +301,9 @@ def _check_su_lengths(file: BinaryIO, path: str, trial: _Trial, order: str) -> N
 def _header_size(file: BinaryIO, order: str) -> int:
     """How large the numbers of the first header are in a byte order: those of the right one are the smaller."""
     mark, header = ">" if order == "big" else "<", _read(file, 0, TRACE_HEADER_BYTES)
-    return sum(abs(word) for word in struct.unpack_from(mark + "7i", header)) + abs(struct.unpack_from(mark + "h", header, 116)[0])
+    return sum(abs(word) for word in struct.unpack_from(mark + "7i", header)) + abs(
+        struct.unpack_from(mark + "h", header, 116)[0]
+    )
 
 
 def _sample_word(file: BinaryIO, position: int, order: str) -> int:
@@ -388,7 +332,9 @@ def _interval(file: BinaryIO, layout: SegyLayout) -> float:
         return interval / 1000
     if layout.n_samples == 1:
         return 0.0
-    raise FileFormatError(f"{layout.path}: the sample interval is {interval} in the headers; give it with --dt-ms, such as --dt-ms 4")
+    raise FileFormatError(
+        f"{layout.path}: the sample interval is {interval} in the headers; give it with --dt-ms, such as --dt-ms 4"
+    )
 
 
 def _read(file: BinaryIO, position: int, length: int) -> bytes:

@@ -90,8 +90,12 @@ def marine_line(
     if noise_db is not None:
         full = full + band_noise(full, noise_db, dt_ms * 1e-3, rng) * mute
     columns = geometry(n_gathers, offset) | ({"mute_start": 0 * mute_end, "mute_end": mute_end * 1e3} if nmo else {})
-    surveys = (_survey(samples, columns, dt_ms) for samples in (full, primaries, multiples))
-    return MarineLine(*surveys, _velocity_array(velocity, columns, times))
+    return MarineLine(
+        full=_survey(full, columns, dt_ms),
+        primaries=_survey(primaries, columns, dt_ms),
+        multiples=_survey(multiples, columns, dt_ms),
+        velocity=_velocity_array(velocity, columns, times),
+    )
 
 
 def layered_earth(x: np.ndarray, t_max: float, water_s: float, rng: np.random.Generator) -> Earth:
@@ -120,20 +124,13 @@ def trace_rays(earth: Earth, far_offset: float) -> tuple[np.ndarray, np.ndarray,
     Rays fan out evenly in the tangent of the angle in the fastest layer above the reflector, the last one reaching
     `far_offset`: x = sum 2 h tan(theta), t = sum 2 h / (v cos(theta)), sin(theta) = p v.
     """
-    edges = np.concatenate([earth.tops, np.full((len(earth.tops), 1), np.inf)], axis=1)
-    thick = np.clip(earth.depth[:, :, None], edges[:, None, :-1], edges[:, None, 1:]) - edges[:, None, :-1]
-    crossed = thick > 0
-    fastest = np.where(crossed, earth.velocity, 0.0).max(-1)
+    reflectors = np.arange(earth.depth.shape[1])
+    thick = _thickness(earth, reflectors)
+    fastest = np.where(thick > 0, earth.velocity, 0.0).max(-1)
     reach = far_offset / (2 * np.where(earth.velocity == fastest[..., None], thick, 0.0).sum(-1))
     tangent = reach[..., None] * np.linspace(0.0, 1.0, _RAYS) ** 2
     p = tangent / np.sqrt(1 + tangent**2) / fastest[..., None]
-    x, t = np.zeros_like(p), np.zeros_like(p)
-    for layer, v in enumerate(earth.velocity):
-        cosine = np.sqrt(np.maximum(1 - (p * v) ** 2, 1e-12))
-        height = 2 * thick[..., layer, None]
-        x += height * p * v / cosine
-        t += height / (v * cosine)
-    return p, x, t
+    return p, *_down_and_up(earth, reflectors, p)
 
 
 def primary_events(earth: Earth, rays: tuple[np.ndarray, ...], offset: np.ndarray) -> Events:
@@ -197,7 +194,7 @@ def stretch_zone(
     """Return the mute (gather, trace, time), 0 to 1 with a cosine taper of 40 ms, and its end (gather, trace) in s."""
     arrival = np.sqrt(times**2 + (offset[:, None] / velocity[:, None, :]) ** 2)
     muted = arrival > (1 + stretch) * times if np.isfinite(stretch) else np.zeros(arrival.shape, bool)
-    first = np.where(muted.any(-1), muted.shape[-1] - np.argmax(muted[..., ::-1], axis=-1), 0)
+    first = np.where(muted.any(-1), len(times) - np.argmax(muted[..., ::-1], axis=-1), 0)
     end = first * float(times[1] - times[0])
     ramp = np.clip((times - end[..., None]) / 0.040, 0.0, 1.0)
     taper = np.where(first[..., None] > 0, 0.5 - 0.5 * np.cos(np.pi * ramp), 1.0)
@@ -246,8 +243,10 @@ def geometry(n_gathers: int, offset: np.ndarray) -> dict[str, np.ndarray]:
 def _check(n_gathers: int, n_traces: int, n_samples: int, dt_ms: float, water_ms: float) -> None:
     if min(n_gathers, n_traces) < 1 or n_samples < 16:
         raise OptionError("a marine line needs at least 1 gather, 1 trace a gather and 16 samples")
-    if not 0 < dt_ms <= 16 or not 20 <= water_ms:
-        raise OptionError(f"dt_ms={dt_ms:g}, water_ms={water_ms:g}; expected dt_ms in (0, 16] and water_ms of 20 or more")
+    if not 0 < dt_ms <= 16 or water_ms < 20:
+        raise OptionError(
+            f"dt_ms={dt_ms:g}, water_ms={water_ms:g}; expected dt_ms in (0, 16] and water_ms of 20 or more"
+        )
 
 
 def _warp(below: np.ndarray, x: np.ndarray, sea_floor: np.ndarray) -> np.ndarray:
@@ -273,7 +272,7 @@ def _events(
     floor = 2 * earth.depth[:, :1, None] * bounces[:, None]
     x, t = x + floor * p * WATER_VELOCITY / water, t + floor / (WATER_VELOCITY * water)
     if upper is not None:
-        x, t = (total + _at_ray(rays[0][:, upper], part[:, upper], p) for total, part in ((x, rays[1]), (t, rays[2])))
+        x, t = (total + leg for total, leg in zip((x, t), _down_and_up(earth, upper, p), strict=True))
     time, slowness = _at_offset(x, t, p, offset)
     local = earth.velocity[np.argmax(earth.tops[:1] > earth.depth[0, deepest, None], axis=1) - 1]
     sine = np.minimum(slowness * local[:, None], 1.0)
@@ -289,24 +288,38 @@ def _moveout_velocity(x: np.ndarray, t: np.ndarray) -> np.ndarray:
     return (x[..., 3:4] ** 2) / (t[..., 3:4] ** 2 - t[..., :1] ** 2)
 
 
-def _at_ray(p_own: np.ndarray, values: np.ndarray, p: np.ndarray) -> np.ndarray:
-    flat = zip(p.reshape(-1, _RAYS), p_own.reshape(-1, _RAYS), values.reshape(-1, _RAYS), strict=True)
-    return np.array([np.interp(want, own, value) for want, own, value in flat]).reshape(p.shape)
+def _thickness(earth: Earth, reflectors: np.ndarray) -> np.ndarray:
+    """Return how much of each layer (gather, reflector, layer) lies above reflectors, in m."""
+    edges = np.concatenate([earth.tops, np.full((len(earth.tops), 1), np.inf)], axis=1)
+    depth = earth.depth[:, reflectors, None]
+    return np.clip(depth, edges[:, None, :-1], edges[:, None, 1:]) - edges[:, None, :-1]
+
+
+def _down_and_up(earth: Earth, reflectors: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return offset (m) and time (s) of rays with parameters `p` (gather, reflector, ray) to reflectors and back."""
+    thick = _thickness(earth, reflectors)
+    x, t = np.zeros_like(p), np.zeros_like(p)
+    for layer, v in enumerate(earth.velocity):
+        cosine = np.sqrt(np.maximum(1 - (p * v) ** 2, 1e-12))
+        height = 2 * thick[..., layer, None]
+        x += height * p * v / cosine
+        t += height / (v * cosine)
+    return x, t
 
 
 def _at_offset(x: np.ndarray, t: np.ndarray, p: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return time and ray parameter at offsets, by cubic Hermite interpolation between rays with dt/dx = p."""
     lead = x.shape[:-1]
     x, t, p = (array.reshape(-1, array.shape[-1]) for array in (x, t, p))
-    index = np.array([np.searchsorted(row, offset, side="right") for row in x]) - 1
-    index = np.clip(index, 0, x.shape[1] - 2)
+    index = np.array([np.searchsorted(row, offset, side="right") for row in x], np.int64).reshape(len(x), len(offset))
+    index = np.clip(index - 1, 0, x.shape[1] - 2)
     (x0, t0, p0), (x1, t1, p1) = ([np.take_along_axis(a, index + k, 1) for a in (x, t, p)] for k in (0, 1))
     width = x1 - x0
     u = (offset - x0) / width
     time = (1 + 2 * u) * (1 - u) ** 2 * t0 + u**2 * (3 - 2 * u) * t1
     time += width * u * (1 - u) * ((1 - u) * p0 - u * p1)
     slope = p0 + u * (p1 - p0)
-    return time.reshape(*lead, -1), slope.reshape(*lead, -1)
+    return time.reshape(*lead, len(offset)), slope.reshape(*lead, len(offset))
 
 
 def _spikes(events: Events, n_time: int, step: float) -> np.ndarray:
@@ -347,10 +360,7 @@ def _interpolated(samples: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 def _survey(samples: np.ndarray, columns: dict[str, np.ndarray], dt_ms: float) -> xr.Dataset:
     further = {name: value for name, value in columns.items() if name not in ("offset", "cdp")}
-    survey = make_survey(
-        samples, dt_ms=dt_ms, offset=columns["offset"], gather=columns["cdp"], trace_values=further
-    )
-    return survey
+    return make_survey(samples, dt_ms=dt_ms, offset=columns["offset"], gather=columns["cdp"], trace_values=further)
 
 
 def _velocity_array(velocity: np.ndarray, columns: dict[str, np.ndarray], times: np.ndarray) -> xr.DataArray:

@@ -1,0 +1,159 @@
+"""Speed and memory of reading and writing: header scan, ingest and export in GB/s, peak memory of every command.
+
+    python benchmarks/io.py                        speeds on a 1 GB file, IBM and IEEE
+    python benchmarks/io.py --memory-of 4 8        peak anonymous memory of every command on 4 GB and 8 GB files
+
+Files are made once in --folder and kept for the next call. Speeds are of the second and later passes, with the file in
+the page cache, and count the bytes of the SEG-Y file. Memory is the largest RssAnon of the command's process (pages of
+mapped files do not count), watched every 20 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from seisdiff.engine import RunOptions, export, ingest
+from seisdiff.segy import FIELDS, SegyWriter, detect_layout, scan_headers, set_header_values
+from seisdiff.synthetic.marine import marine_line
+
+FOLD, SAMPLES = 60, 1000
+SCANNED = ("cdp", "offset", "field_record", "channel", "source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y")
+
+
+def make_file(path: Path, gigabytes: float, sample_format: str) -> Path:
+    """Make a prestack SEG-Y file of about the given size from a small marine line with noise, repeated along the line."""
+    if path.exists():
+        return path
+    line = marine_line(40, FOLD, SAMPLES, seed=1, noise_db=20.0).full
+    line.attrs["sample_format"] = sample_format
+    partial = path.with_suffix(".making")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        seed = Path(folder) / "seed.sgy"
+        writer = SegyWriter(seed, line)
+        writer.write(slice(0, line.sizes["trace"]), None, line["amplitude"].values)
+        writer.close()
+        layout = detect_layout(seed)
+        data = np.fromfile(seed, np.uint8)
+    traces = data[layout.first_trace :].reshape(layout.n_traces, layout.trace_bytes)
+    repeats = max(1, round(gigabytes * 1e9 / traces.nbytes))
+    with partial.open("wb") as file:
+        file.write(data[: layout.first_trace])
+        for repeat in range(repeats):
+            cdp = 1 + repeat * 40 + np.arange(len(traces)) // FOLD
+            traces[:, :240] = set_header_values(traces[:, :240], FIELDS["cdp"], layout.byte_order, cdp)
+            file.write(traces)
+    return partial.rename(path)
+
+
+def best_seconds(work: Callable[[], object], passes: int) -> float:
+    """Return the shortest time of several passes after one that warms up."""
+    work()
+    times = []
+    for _ in range(passes):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def speeds(folder: Path, gigabytes: float, passes: int) -> dict[str, float]:
+    """Return header scan (million traces/s), ingest and export (GB/s) for IEEE and IBM files."""
+    figures = {}
+    for sample_format in ("ieee32", "ibm32"):
+        path = make_file(folder / f"{sample_format}-{gigabytes:g}.sgy", gigabytes, sample_format)
+        layout = detect_layout(path)
+        size = path.stat().st_size / 1e9
+        fields = [FIELDS[name] for name in SCANNED]
+        seconds = best_seconds(lambda layout=layout, fields=fields: scan_headers(layout, fields), passes)
+        figures[f"header scan {sample_format}, million traces/s"] = layout.n_traces / seconds / 1e6
+        store, back = folder / "speed.zarr", folder / "speed.sgy"
+        run = RunOptions(overwrite=True)
+        figures[f"ingest {sample_format}, GB/s"] = size / best_seconds(lambda p=path, s=store: ingest(str(p), str(s), run=run), passes)
+        figures[f"export {sample_format}, GB/s"] = size / best_seconds(lambda b=back, s=store: export(str(s), str(b), run), passes)
+        same = subprocess.run(["cmp", path, back]).returncode == 0
+        figures[f"export {sample_format} byte-identical"] = float(same)
+        shutil.rmtree(store)
+        back.unlink()
+    return figures
+
+
+def commands(source: Path, folder: Path) -> dict[str, list[str]]:
+    """Return every command that reads or writes samples; Radon with few moveouts, since time is not at issue."""
+    store, out, radon = folder / "m.zarr", folder / "m.sgy", ["--solver", "ls", "--moveout-ms", "-100:300:50"]
+    return {
+        "info": ["info", str(source)],
+        "ingest": ["ingest", str(source), str(store)],
+        "export": ["export", str(store), str(out)],
+        "compare": ["compare", str(source), str(out)],
+        "plot": ["plot", str(source), str(out), "-o", str(folder / "m.png"), "--overwrite"],
+        "demultiple": ["demultiple", str(source), str(out), "--overwrite", *radon],
+        "demultiple store": ["demultiple", str(store), str(folder / "m2.zarr"), *radon],
+        "denoise": ["denoise", str(source), str(out), "--overwrite", *radon],
+        "interpolate": ["interpolate", str(source), str(out), "--overwrite", *radon],
+    }
+
+
+def peak_memory(arguments: list[str]) -> tuple[float, float]:
+    """Run one command and return the peak of its anonymous memory in GiB, and its seconds."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "seisdiff", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, anonymous_kib(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        assert process.stderr is not None
+        raise SystemExit(f"{' '.join(arguments)}: {process.stderr.read().decode()}")
+    return peak / 2**20, time.perf_counter() - began
+
+
+def anonymous_kib(pid: int) -> int:
+    """Return RssAnon of a process, 0 once it has gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+
+
+def memory(folder: Path, gigabytes: float) -> dict[str, float]:
+    """Return the peak anonymous memory of every command on a file of the given size, GiB."""
+    source = make_file(folder / f"ibm32-{gigabytes:g}.sgy", gigabytes, "ibm32")
+    figures = {}
+    for name, arguments in commands(source, folder).items():
+        peak, seconds = peak_memory(arguments)
+        figures[f"{name}, {gigabytes:g} GB file, GiB"] = peak
+        print(f"{name:18s} {gigabytes:g} GB: {peak:.2f} GiB in {seconds:.0f} s", flush=True)
+    for left in ("m.zarr", "m2.zarr"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    (folder / "m.sgy").unlink(missing_ok=True)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "seisdiff-io")
+    parser.add_argument("--size", type=float, default=1.0, help="GB of the file for speeds")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--memory-of", type=float, nargs="*", default=[], help="GB of the files for memory")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    figures = {} if options.memory_of else speeds(options.folder, options.size, options.passes)
+    for gigabytes in options.memory_of:
+        figures |= memory(options.folder, gigabytes)
+    print(json.dumps(figures, indent=1) if options.json else "\n".join(f"{k:45s} {v:8.2f}" for k, v in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

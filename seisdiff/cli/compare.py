@@ -1,0 +1,53 @@
+"""seisdiff compare."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seisdiff.cli import options as opt
+
+Truth = Annotated[str, typer.Argument(metavar="TRUTH", help="What the estimate should be.")]
+Estimate = Annotated[str, typer.Argument(metavar="ESTIMATE", help="What is measured.")]
+Before = Annotated[
+    str | None,
+    typer.Argument(metavar="[INPUT]", help="What the estimate was made from: adds its SNR, the gain and the leakage."),
+]
+
+
+def compare(
+    truth: Truth,
+    estimate: Estimate,
+    before: Before = None,
+    json: opt.Json = False,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure an estimate against the truth: SNR, PSNR, SSIM and spectra, of all gathers and their quartiles.
+
+    Both hold the same traces in the same order. Leakage tells how alike the removed and the kept part are: near zero
+    where nothing that was kept is also in what was removed. --json adds the figures of each gather.
+
+    Example: seisdiff compare primaries.sgy clean.sgy line.sgy
+    """
+    from rich.console import Console
+
+    from seisdiff import scores
+    from seisdiff.cli.progress import run_options
+    from seisdiff.engine import open_survey
+
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    surveys = [open_survey(source, reading) for source in (truth, estimate, *([before] if before else []))]
+    with run_options("compare", memory=1.0, resume=False, overwrite=False, quiet=quiet) as run:
+        comparison = scores.compare(*surveys, progress=run.progress)
+    if json:
+        print(comparison.model_dump_json(indent=2))
+    else:
+        Console().print(comparison.as_table())

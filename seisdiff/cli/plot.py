@@ -1,0 +1,111 @@
+"""seisdiff plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seisdiff.cli import options as opt
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN [MORE]...", help="One survey a panel, such as input, output and removed. All at the same clip."
+    ),
+]
+Picture = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT.png", help="The picture to write: .png, .pdf, .svg or .jpg.")
+]
+Gathers = Annotated[
+    str | None,
+    typer.Option("--gathers", metavar="N[,N]", help="Ensemble numbers to draw, side by side, such as 1001,1010."),
+]
+Every = Annotated[int | None, typer.Option("--every", metavar="N", min=1, help="Draw every N-th gather instead.")]
+Kind = Annotated[
+    str,
+    typer.Option(
+        "--kind", metavar="density|wiggle|both", help="Variable density (positive black), filled wiggles, or both."
+    ),
+]
+Clip = Annotated[
+    float | None,
+    typer.Option(
+        "--clip", metavar="AMPLITUDE", help="Amplitude drawn black. Default: the first panel's 99th percentile."
+    ),
+]
+Window = Annotated[
+    str | None,
+    typer.Option("--window", metavar="A:B", help="Part of the time axis in ms (or depth in m), such as 3000:6000."),
+]
+OverwritePicture = Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")]
+
+
+def plot(
+    sources: Sources,
+    output: Picture,
+    gathers: Gathers = None,
+    every: Every = None,
+    kind: Kind = "density",
+    clip: Clip = None,
+    window: Window = None,
+    overwrite: OverwritePicture = False,
+    gather: opt.GatherKeys = None,
+    sort: opt.SortKeys = None,
+    key: opt.Keys = None,
+    mapping: opt.Mapping = None,
+    units: opt.Units = None,
+    dt_ms: opt.DtMs = None,
+    axis: opt.Axis = "time",
+) -> None:
+    """Draw gathers, one panel for each survey, all with the same gathers and the same clip.
+
+    Examples:
+
+      seisdiff plot line.sgy -o line.png --gathers 1001,1010
+
+      seisdiff plot line.sgy clean.sgy multiples.sgy -o compare.png --window 2000:4000
+    """
+    from seisdiff.engine import open_survey
+    from seisdiff.plots import check_picture_path, choose_gathers, plot_gathers, save_figure
+
+    check_picture_path(output, overwrite)
+    reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    panels = {name: open_survey(source, reading) for name, source in zip(_names(sources), sources, strict=True)}
+    numbers = _numbers(gathers, every)
+    if every is not None:
+        numbers = choose_gathers(next(iter(panels.values())), every)
+    figure = plot_gathers(panels, numbers, kind=kind, clip=clip, window=_edges(window))
+    print(save_figure(figure, output, overwrite=overwrite))
+
+
+def _names(sources: list[str]) -> list[str]:
+    """Return the file names of the sources, numbered where two are alike."""
+    names = [Path(source.rstrip("/")).name for source in sources]
+    return [name if names.count(name) == 1 else f"{at + 1}: {name}" for at, name in enumerate(names)]
+
+
+def _numbers(gathers: str | None, every: int | None) -> list[int] | None:
+    from seisdiff.errors import OptionError
+
+    if gathers is None:
+        return None
+    if every is not None:
+        raise OptionError("--gathers and --every exclude each other; give one")
+    try:
+        return [int(number) for number in opt.split_names(gathers)]
+    except ValueError:
+        raise OptionError(f"--gathers {gathers!r}: expected ensemble numbers such as 1001,1010") from None
+
+
+def _edges(window: str | None) -> tuple[float, float] | None:
+    from seisdiff.errors import OptionError
+
+    if window is None:
+        return None
+    try:
+        upper, lower = (float(edge) for edge in window.split(":"))
+    except ValueError:
+        raise OptionError(f"--window {window!r}: expected two numbers such as 3000:6000") from None
+    return upper, lower

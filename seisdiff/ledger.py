@@ -1,0 +1,399 @@
+"""The unfinished outputs of one run: where they are written, which units are done, and how they become the outputs.
+
+Beside every output NAME stands, while the run lasts, a hidden folder `.NAME.ledger` with `run.json` (which run this
+is) and a lock; that of the first output also holds one small file for every finished unit. A local output is written
+to `.NAME.partial` and renamed when all are complete. An output at a URL is written in place: a store is none until its
+root metadata is there.
+
+The entry of a unit is written after its samples. Nothing is flushed to disk: the promise is made for processes that
+are killed at any moment, not for machines that lose power.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seisdiff.errors import OptionError, OutputError
+from seisdiff.store import is_local, is_store, locate, output_errors, put_object
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output: its name as the user gave it, and where it, its partial and its ledger are."""
+
+    name: str
+    path: str
+    local: bool
+
+    @classmethod
+    def of(cls, name: str) -> Target:
+        """Find the place of an output, through symbolic links."""
+        fs, path = locate(name)
+        local = is_local(fs)
+        return cls(name, os.path.realpath(path) if local else str(fs.unstrip_protocol(path)), local)
+
+    def beside(self, ending: str) -> str:
+        """Return the hidden sibling `.NAME.ending`."""
+        folder, _, base = self.path.rpartition("/")
+        return f"{folder}/.{base}.{ending}"
+
+    @property
+    def partial(self) -> str:
+        """Where the output is written until it is complete."""
+        return self.beside("partial") if self.local else self.path
+
+    @property
+    def ledger(self) -> str:
+        return self.beside("ledger")
+
+    def complete(self) -> bool:
+        """Tell whether the output is there as a whole."""
+        return _exists(f"{self.path}/zarr.json") if is_store(self.path) else _exists(self.path)
+
+
+@dataclass
+class Ledger:
+    """The record of one run. It may be pickled into other processes, which may `commit` but hold no lock.
+
+    `finished` has the figures of the units that were done when the run began, `resumed` tells whether an unfinished
+    run is being gone on with, and `complete` that there is nothing left to do: the outputs are all there.
+    """
+
+    targets: tuple[Target, ...]
+    fingerprint: dict[str, Any]
+    overwrite: bool
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    finished: dict[int, dict[str, Any]] = field(default_factory=dict)
+    resumed: bool = False
+    complete: bool = False
+    _locks: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls,
+        targets: Sequence[str | os.PathLike[str]],
+        fingerprint: Mapping[str, object],
+        *,
+        resume: bool,
+        overwrite: bool,
+        inputs: Sequence[str | os.PathLike[str]] = (),
+    ) -> Ledger:
+        """Begin a run that writes `targets`, or go on with an unfinished one whose `fingerprint` is the same.
+
+        Raises OutputError, with what to do, where an output exists already, is an input, cannot be made, or belongs to
+        an unfinished or another run. `overwrite` discards an unfinished run at once, but a finished output only when
+        the new one takes its place. An output at a URL is written in place: it is removed at once, and not locked.
+        """
+        if resume and overwrite:
+            raise OptionError("--resume and --overwrite contradict each other; give one of them")
+        places = tuple(Target.of(os.fspath(target)) for target in targets)
+        _check_places(places, [os.fspath(name) for name in inputs])
+        facts = json.loads(json.dumps(dict(fingerprint), default=_number, sort_keys=True))
+        ledger = cls(places, facts, overwrite)
+        try:
+            with output_errors(places[0].name):
+                ledger._lock()
+                ledger._end_publishing(resume)
+                (ledger._resume if resume else ledger._start)()
+        except BaseException:
+            with ledger:
+                ledger._forget_empty()
+            raise
+        return ledger
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_locks": {}}
+
+    def partial(self, target: str | os.PathLike[str]) -> str:
+        """Return the path or URL at which an output is to be written."""
+        return next(place.partial for place in self.targets if place.name == os.fspath(target))
+
+    def commit(self, unit: int, figures: Mapping[str, Any]) -> None:
+        """Enter a unit whose samples are written; `figures` come back in `finished`. Safe from many processes."""
+        with output_errors(self.targets[0].name):
+            _put_json(f"{self._units}/{unit}.json", dict(figures))
+
+    def publish(self) -> None:
+        """Make the outputs, which must be complete, appear under their names, the first one last, and end the run."""
+        if self.complete:
+            return
+        with output_errors(self.targets[0].name):
+            for place in self.targets:
+                if not _exists(place.partial):
+                    raise OutputError(f"{place.name}: its unfinished output {place.partial} is gone; start it anew")
+                if place.local and not self.overwrite and _exists(place.path):
+                    raise OutputError(f"{place.name} exists, and did not when this run began; remove or rename it")
+            self._write_run(publishing=True)
+            self._rename_all()
+            self._drop_ledgers()
+        self.complete = True
+        self.close()
+
+    def discard(self) -> None:
+        """Remove what is unfinished and end the run."""
+        if not self.complete:
+            with output_errors(self.targets[0].name):
+                self._drop_partials()
+                self._drop_ledgers()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the outputs; what is unfinished stays and can be resumed."""
+        while self._locks:
+            os.close(self._locks.popitem()[1])
+
+    @property
+    def _units(self) -> str:
+        return f"{self.targets[0].ledger}/units"
+
+    def _lock(self) -> None:
+        """Hold the lock of every local output; the kernel lets go of it when the process ends, however it ends."""
+        for place in self.targets:
+            if place.local:
+                self._locks[place.ledger] = _locked(place)
+
+    def _end_publishing(self, resume: bool) -> None:
+        """Finish the renaming that a killed run had begun, whatever is asked now, so that no output is lost."""
+        found = _read_run(self.targets[0])
+        if not found or not found["publishing"]:
+            return
+        if found["targets"] != self._names():
+            told = f"a run was killed while its outputs {' and '.join(found['targets'])} got their names"
+            raise OutputError(f"{self.targets[0].name}: {told}; run it again with --resume first")
+        self.run = found["run"]
+        self._rename_all()
+        self._drop_runs()
+        if resume:
+            self._check_same(found)
+
+    def _start(self) -> None:
+        for place in self.targets:
+            found = None if self.overwrite else _read_run(place)
+            if found:
+                told = f"{place.name}: an unfinished run of {' and '.join(found['targets'])} is there"
+                raise OutputError(f"{told}; add --resume to go on with it, or --overwrite to discard it")
+        self._refuse_existing()
+        self._write_afresh()
+
+    def _resume(self) -> None:
+        found = _read_run(self.targets[0])
+        if not found:
+            self.complete = all(place.complete() for place in self.targets)
+            return self._drop_ledgers() if self.complete else self._start()
+        self._check_same(found)
+        self.run, self.overwrite = found["run"], found["overwrite"]
+        self.resumed = all(self._owns(place) and _exists(place.partial) for place in self.targets)
+        self._refuse_existing()
+        if self.resumed:
+            self.finished = _read_units(self._units)
+        else:
+            self._write_afresh()
+
+    def _owns(self, place: Target) -> bool:
+        return (_read_run(place) or {}).get("run") == self.run
+
+    def _check_same(self, found: Mapping[str, Any]) -> None:
+        old = {**found["fingerprint"], "outputs": found["targets"]}
+        new = {**self.fingerprint, "outputs": self._names()}
+        pairs = {key: (json.dumps(old.get(key)), json.dumps(new.get(key))) for key in sorted({*old, *new})}
+        differing = [f"{key} was {_brief(a)}, is {_brief(b)}" for key, (a, b) in pairs.items() if a != b]
+        if differing:
+            told = f"the run to resume was another one: {'; '.join(differing)}"
+            raise OutputError(f"{self.targets[0].name}: {told}; give what it was given, or --overwrite, not --resume")
+
+    def _refuse_existing(self) -> None:
+        for place in self.targets:
+            if not self.overwrite and (place.local or not self.resumed) and _exists(place.path):
+                raise OutputError(f"{place.name} exists; add --overwrite to replace it")
+
+    def _write_afresh(self) -> None:
+        """Remove what is unfinished, and only then forget the run that it was of."""
+        self._drop_partials()
+        self._write_run()
+
+    def _write_run(self, publishing: bool = False) -> None:
+        record = {"run": self.run, "targets": self._names(), "fingerprint": self.fingerprint}
+        record |= {"overwrite": self.overwrite, "publishing": publishing}
+        if self.targets[0].local:
+            os.makedirs(self._units, exist_ok=True)
+        for place in self.targets:
+            _put_json(f"{place.ledger}/run.json", record)
+
+    def _names(self) -> list[str]:
+        """Return the outputs as they lie relative to the first, so that a folder may be moved between two runs."""
+        if not all(place.local for place in self.targets):
+            return [place.path for place in self.targets]
+        folder = os.path.dirname(self.targets[0].path)
+        return [os.path.relpath(place.path, folder) for place in self.targets]
+
+    def _rename_all(self) -> None:
+        for place in reversed(self.targets):
+            if place.local and self._owns(place):
+                _rename(place)
+
+    def _drop_partials(self) -> None:
+        _remove(self._units)
+        for place in self.targets:
+            _remove(place.partial)
+
+    def _drop_runs(self) -> None:
+        """Forget the run; the first output's record, which stands for all, goes last."""
+        _remove(self._units)
+        for place in reversed(self.targets):
+            _remove(f"{place.ledger}/run.json")
+
+    def _drop_ledgers(self) -> None:
+        self._drop_runs()
+        for place in self.targets:
+            _remove(place.ledger)
+
+    def _forget_empty(self) -> None:
+        """Remove the folders that a refused run has made for its locks."""
+        for place in self.targets:
+            if place.ledger in self._locks and not _read_run(place):
+                shutil.rmtree(place.ledger, ignore_errors=True)
+
+
+def _check_places(places: Sequence[Target], inputs: Sequence[str]) -> None:
+    """Raise OutputError for outputs that cannot be made where they are told to be."""
+    for number, place in enumerate(places):
+        if place.path in [other.path for other in places[:number]]:
+            raise OutputError(f"{place.name} is named as two outputs; give each its own name")
+        for name in inputs:
+            if _same_or_within(place, Target.of(name)):
+                raise OutputError(f"{place.name} is the input {name} or within it; choose another output")
+        if place.local:
+            _check_local(place)
+        elif not is_store(place.path):
+            raise OutputError(f"{place.name}: a URL can only be a .zarr store; SEG-Y and SU are written to a folder")
+
+
+def _same_or_within(place: Target, source: Target) -> bool:
+    if place.local != source.local:
+        return False
+    there = place.local and os.path.exists(place.path) and os.path.exists(source.path)
+    if there and os.path.samefile(place.path, source.path):  # a hard link
+        return True
+    shorter, longer = sorted((f"{place.path}/", f"{source.path}/"), key=len)
+    return longer.startswith(shorter)
+
+
+def _check_local(place: Target) -> None:
+    folder = os.path.dirname(place.path)
+    if not os.path.isdir(folder):
+        raise OutputError(f"{place.name}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{place.name}: the folder {folder} is not writable")
+    if not os.path.exists(place.path):
+        return
+    if not is_store(place.path):
+        if not os.path.isfile(place.path):
+            raise OutputError(f"{place.name} is no regular file; expected a file, or a name that is free")
+    elif not os.path.isdir(place.path):
+        raise OutputError(f"{place.name} is a file; a .zarr store is a folder; remove it or choose another name")
+    elif os.listdir(place.path) and not {"zarr.json", ".zgroup", ".zarray"} & set(os.listdir(place.path)):
+        raise OutputError(f"{place.name} is a folder that holds something other than a store; choose another name")
+
+
+def _locked(place: Target) -> int:
+    """Lock an output and return the descriptor that holds the lock."""
+    path = f"{place.ledger}/lock"
+    while True:
+        os.makedirs(place.ledger, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            continue  # another run has just ended and removed the folder
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise OutputError(f"{place.name}: another process is writing it; wait until it has ended") from None
+        except OSError:
+            return handle  # a file system that has no locks
+        if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
+            return handle
+        os.close(handle)
+
+
+def _rename(place: Target) -> None:
+    """Give the complete output its name; a store that it replaces is set aside before and removed after."""
+    aside = place.beside("replaced")
+    if not _exists(place.partial):
+        _remove(aside)
+    elif is_store(place.path):
+        if os.path.isdir(place.path):
+            _remove(aside)
+            os.rename(place.path, aside)
+        os.rename(place.partial, place.path)
+        _remove(aside)
+    else:
+        os.replace(place.partial, place.path)
+
+
+def _exists(path: str) -> bool:
+    fs, path = locate(path)
+    fs.invalidate_cache()
+    return fs.exists(path)
+
+
+def _remove(path: str) -> None:
+    """Remove a file or folder, if it is there; of a store at a URL the root metadata first."""
+    fs, inner = locate(path)
+    if is_local(fs):
+        if os.path.isdir(inner):
+            shutil.rmtree(inner)
+        elif os.path.lexists(inner):
+            os.unlink(inner)
+        return
+    for each in (f"{inner}/zarr.json", inner):
+        if _exists(str(fs.unstrip_protocol(each))):
+            fs.rm(each, recursive=True)
+
+
+def _put_json(path: str, record: Mapping[str, Any]) -> None:
+    fs, inner = locate(path)
+    put_object(fs, inner, json.dumps(dict(record), default=_number).encode())
+
+
+def _read_json(path: str) -> dict[str, Any] | None:
+    """Return a JSON object, or None where there is none or it is torn."""
+    fs, inner = locate(path)
+    try:
+        return dict(json.loads(fs.cat_file(inner)))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _read_run(place: Target) -> dict[str, Any] | None:
+    return _read_json(f"{place.ledger}/run.json")
+
+
+def _read_units(folder: str) -> dict[int, dict[str, Any]]:
+    fs, inner = locate(folder)
+    fs.invalidate_cache()
+    names = [path.rpartition("/")[2] for path in fs.ls(inner, detail=False)] if fs.exists(inner) else []
+    numbers = sorted(int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit())
+    entries = {number: _read_json(f"{folder}/{number}.json") for number in numbers}
+    return {number: figures for number, figures in entries.items() if figures is not None}
+
+
+def _number(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _brief(told: str) -> str:
+    return told if len(told) <= 60 else f"{told[:57]}..."

@@ -1,0 +1,1 @@
+"""Linear operators on gathers: Radon transform, normal moveout, sampling of traces."""
