@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from seisdiff.config import RestoreRecipe
-from seisdiff.errors import OptionError
+from seisdiff.errors import OptionError, SeisdiffError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry, plan_geometry
@@ -92,7 +93,7 @@ def restore_file(
     told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {"format": sample_format, "removed": removed}
     facts = _fingerprint(source, reading, told | _named_files(recipe), run)
     targets = [target, *([removed] if removed else [])]
-    with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
+    with _begin(targets, facts, run, source) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
         geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
@@ -198,7 +199,7 @@ def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sa
     check_survey(survey)
     run.notify(describe_gathers(survey))
     facts = _fingerprint(source, reading, {"task": "convert", "format": sample_format}, run)
-    with Ledger.begin([target], facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
+    with _begin([target], facts, run, source) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
         geometry = plan_geometry(survey)
@@ -208,6 +209,20 @@ def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sa
             return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
 
         return run_pass(Pass(survey, geometry, (sink,), copy), run, ledger)
+
+
+@contextmanager
+def _begin(targets: Sequence[str], facts: Mapping[str, Any], run: RunOptions, source: str) -> Iterator[Ledger]:
+    """Give the ledger of a run; bad input before any unit is done leaves nothing behind."""
+    with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
+        try:
+            yield ledger
+        except SeisdiffError as error:
+            done = ledger.units_done()
+            if not done:
+                ledger.discard()
+                raise
+            raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
 
 
 def _usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:

@@ -126,6 +126,10 @@ class Ledger:
         with output_errors(self.targets[0].name):
             _put_json(f"{self._units}/{unit}.json", dict(figures))
 
+    def units_done(self) -> int:
+        """Return how many units are entered, those of this run included."""
+        return 0 if self.complete else len(_read_units(self._units))
+
     def publish(self) -> None:
         """Make the outputs, which must be complete, appear under their names, the first one last, and end the run."""
         if self.complete:

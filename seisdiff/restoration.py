@@ -25,6 +25,7 @@ Notify = Callable[[str], None]
 
 #: Padded samples that a restorer is given at once.
 _BATCH_BYTES = 64 * 2**20
+_TORCH_DTYPES = {4: torch.float32, 8: torch.float64}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Restoration:
         for chosen in _batches(gathers, fold):
             padded = pad_gathers(gathers, chosen, fold)
             change = self._change(padded, starts[padded.traces], gathers.number[chosen])
+            change = scale_up(change.to(_TORCH_DTYPES[estimate.dtype.itemsize]), padded.exponents)
             estimate[padded.traces] = padded.padding.take_samples(change, gathers.amplitude.shape[1])
         return estimate, starts[gathers.bounds[:-1]]
 
@@ -78,7 +80,7 @@ class Restoration:
         return restored, int(filled.sum()), int(clipped)
 
     def _change(self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray) -> torch.Tensor:
-        """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time)."""
+        """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time), scaled."""
         batch, nmo = padded.batch, self._nmo(padded.batch, number)
         allowed = mute_weights(padded.first, batch.data.shape[-1])
         recorded = batch.data * allowed
@@ -86,8 +88,7 @@ class Restoration:
         signal = self.restorer.restore(corrected).signal
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
         change = change * start_weights(padded.padding.place(starts), batch.times, self.recipe.taper_ms)
-        change = (nmo.inverse(change) if nmo else change) * allowed
-        return scale_up(change, padded.exponents)
+        return (nmo.inverse(change) if nmo else change) * allowed
 
     def _nmo(self, batch: Batch, number: np.ndarray) -> MoveoutCorrection | None:
         if self.velocities is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-#: Exponents stay within what float32 can multiply by in one step.
-_LARGEST = 120
+#: Exponents stay within what each dtype can multiply by in one step.
+_LARGEST = {4: 120, 8: 1000}
 
 
 def gather_exponents(amplitude: np.ndarray, bounds: np.ndarray) -> np.ndarray:
@@ -24,7 +24,8 @@ def gather_exponents(amplitude: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     energy = np.add.reduceat(np.einsum("ij,ij->i", scaled, scaled), starts)
     count = np.add.reduceat(np.count_nonzero(amplitude, axis=1), starts)
     fine = 0.5 * np.log2(np.where(energy > 0, energy, 1.0) / np.maximum(count, 1))
-    return np.clip(rough + np.where(count > 0, np.round(fine), 0), -_LARGEST, _LARGEST).astype(np.int32)
+    most = _LARGEST[amplitude.dtype.itemsize]
+    return np.clip(rough + np.where(count > 0, np.round(fine), 0), -most, most).astype(np.int32)
 
 
 def scale_down(data: torch.Tensor, exponents: torch.Tensor) -> torch.Tensor:

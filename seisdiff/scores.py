@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
-from rich.table import Table
+from rich.table import Column, Table
 from scipy.ndimage import gaussian_filter
 
 from seisdiff.errors import SurveyError
@@ -21,11 +21,11 @@ _BLOCK_BYTES = 64 * 2**20
 
 _HEADINGS = {
     "snr_db": "SNR dB",
-    "input_snr_db": "input SNR dB",
+    "input_snr_db": "input dB",
     "gain_db": "gain dB",
     "psnr_db": "PSNR dB",
     "ssim": "SSIM",
-    "spectrum_error_db": "spectrum dB",
+    "spectrum_error_db": "spec. dB",
     "leakage": "leakage",
 }
 
@@ -57,7 +57,7 @@ class GatherScores(Scores):
 
 
 class Comparison(BaseModel):
-    """An estimate against the truth: each gather, all of it, and the quartiles (25, 50, 75 %) over gathers.
+    """An estimate against the truth: each gather, all of it, and the quartiles (25 %, median, 75 %) over gathers.
 
     In `overall`, SNR and PSNR are of the summed energies of all gathers; the other figures are means over gathers
     weighted by their live traces. Gathers in which a figure is no number (the truth is zero throughout) are left out
@@ -73,9 +73,11 @@ class Comparison(BaseModel):
     def as_table(self) -> Table:
         """Return the figures as a rich table: a row for the whole and one for each quartile."""
         names = [name for name in _HEADINGS if getattr(self.overall, name) is not None]
-        table = Table("", *(_HEADINGS[name] for name in names), title=f"{len(self.gathers)} gathers")
+        table = Table(
+            Column("", no_wrap=True), *(_HEADINGS[name] for name in names), title=f"{len(self.gathers)} gathers"
+        )
         table.add_row("all", *(f"{getattr(self.overall, name):.3g}" for name in names))
-        for position, label in enumerate(("lower quartile", "median", "upper quartile")):
+        for position, label in enumerate(("25 %", "median", "75 %")):
             shown = [self.quartiles[name][position] if name in self.quartiles else np.nan for name in names]
             table.add_row(label, *(f"{value:.3g}" for value in shown))
         return table

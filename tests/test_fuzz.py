@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.segy_files import write_segy
 _COUNT = 1000
 _THROUGH_COMMAND = 50
 _LARGEST_GROWTH_KIB = 1_500_000
+_BAD_WORDS = (b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\xff\xff\xff", b"\0\0\xc0\x7f")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
             words[place : place + rng.choice([2, 4, 8])] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
     elif kind == 4:
         place = int(rng.integers(0, max(1, len(words) - 4)))
-        words[place : place + 4] = np.frombuffer(rng.choice([b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\xff\xff\xff"]), np.uint8)
+        words[place : place + 4] = np.frombuffer(_BAD_WORDS[rng.integers(len(_BAD_WORDS))], np.uint8)
     else:
         return data + rng.bytes(int(rng.integers(1, 5000)))
     return words.tobytes()
@@ -94,11 +96,11 @@ def test_mutated_files_in_process(originals: list[Path], tmp_path: Path, capsys:
         path = tmp_path / f"damaged{original.suffix}"
         path.write_bytes(mutate(original.read_bytes(), rng))
         arguments, out = command_for(number // len(originals), path)
-        code = main([*arguments, "--overwrite"] if out else arguments)
+        code = main(arguments)
         check(code, capsys.readouterr().err, path, out)
         codes.append(code)
-        if out is not None and out.is_file():
-            out.unlink()
+        if out is not None and out.exists():
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
     assert 0.1 < np.mean(np.array(codes) == 2) < 0.9, "the mutations are all fatal or all harmless"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < _LARGEST_GROWTH_KIB
 

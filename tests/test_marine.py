@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from seisdiff.cli.app import main
 from seisdiff.errors import OptionError
+from seisdiff.scores import compare
 from seisdiff.segy import SegyWriter, open_segy
 from seisdiff.survey import check_survey
 from seisdiff.synthetic.marine import (
@@ -242,3 +244,16 @@ def test_another_reader_agrees(line, line_file):
         assert file.bin[segyio.BinField.Format] == 5
         np.testing.assert_array_equal(file.attributes(segyio.TraceField.offset)[:40], line.full["offset"].values[:40])
         np.testing.assert_array_equal(file.trace[41], line.full["amplitude"].values[41])
+
+
+def test_demo_command_improves_the_line(tmp_path, capsys):
+    folder = tmp_path / "demo"
+    assert main(["demo", str(folder), "--gathers", "3"]) == 0
+    out = capsys.readouterr().out
+    files = {"line.sgy", "primaries.sgy", "line_radon.sgy", "multiples_radon.sgy", "demo.png"}
+    assert files <= {path.name for path in folder.iterdir()}
+    assert str(folder / "demo.png") in out.replace("\n", "")
+    parts = [open_segy(folder / name) for name in ("primaries.sgy", "line_radon.sgy", "line.sgy")]
+    assert compare(*parts).overall.gain_db > 6
+    assert main(["demo", str(folder)]) == 2
+    assert "add --overwrite" in capsys.readouterr().err

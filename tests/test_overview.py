@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 
 from seisdiff import overview
+from seisdiff.cli.app import main
 from seisdiff.header_checks import check_headers, feet_suspicion, trace_spacing
 from seisdiff.overview import amplitude_statistics, describe, header_ranges, main_fields, suggest_command
-from seisdiff.segy import FIELDS, open_segy, set_header_values
+from seisdiff.segy import FIELDS, SegyWriter, open_segy, set_header_values
 from seisdiff.survey import make_survey
 
 
@@ -226,3 +227,32 @@ def test_every_flavour_is_described(field_data):
             view = describe(open_segy(path), str(path))
             assert view.traces * view.samples > 0
             assert view.amplitudes.traces_read == view.traces
+
+
+@pytest.fixture
+def small_file(tmp_path):
+    survey = survey_of(82.021)
+    with SegyWriter(tmp_path / "small.sgy", survey) as writer:
+        writer.write(slice(None), None, survey["amplitude"].values)
+    return tmp_path / "small.sgy"
+
+
+def test_info_command(small_file, tmp_path, capsys):
+    mapping = tmp_path / "words.yaml"
+    assert main(["info", str(small_file), "--json", "--write-mapping", str(mapping)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["traces"], told["gathers"], told["gather_keys"]) == (96, 4, ["cdp"])
+    assert told["next_command"].count("--units ft") == 1
+    assert main(["info", str(small_file), "--mapping", str(mapping), "--units", "ft", "--text"]) == 0
+    out = capsys.readouterr().out
+    assert "SEG-Y revision 1.0" in out
+    assert "TRACES 96" in out
+    assert f"--mapping {mapping} --units ft" in out.replace("\n", "")
+    assert "look like feet" not in out
+
+
+def test_info_command_on_what_is_no_survey(field_data, capsys):
+    assert main(["info", str(field_data / "flavours/text.sgy")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1

@@ -7,8 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from seisdiff.cli.app import main
 from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.plots import choose_gathers, clip_level, plot_gathers, read_panel, save_figure
+from seisdiff.segy import SegyWriter
 from seisdiff.survey import make_survey
 
 
@@ -188,3 +190,42 @@ def test_absent_gathers_and_mixed_axes_are_refused(tmp_path):
 def test_smallest_surveys_can_be_drawn(tmp_path, shape, kind):
     survey = make_survey(np.zeros(shape), dt_ms=4.0, offset=np.zeros(shape[:2]))
     save_figure(plot_gathers({"input": survey}, kind=kind), tmp_path / "picture.png")
+
+
+@pytest.fixture
+def two_files(tmp_path):
+    names = []
+    for name in ("line", "clean"):
+        survey = survey_of(9)
+        names.append(str(tmp_path / f"{name}.sgy"))
+        with SegyWriter(names[-1], survey) as writer:
+            writer.write(slice(None), None, survey["amplitude"].values)
+    return names
+
+
+def test_plot_command(two_files, tmp_path, capsys):
+    picture = str(tmp_path / "picture.png")
+    assert main(["plot", *two_files, "-o", picture, "--gathers", "1001,1009", "--window", "20:100"]) == 0
+    assert capsys.readouterr().out.strip() == picture
+    assert imread(picture).shape[2] == 4
+    assert main(["plot", two_files[0], "-o", picture, "--every", "3", "--kind", "wiggle", "--overwrite"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--gathers", "1,x"], "ensemble numbers such as 1001,1010"),
+        (["--gathers", "1001", "--every", "2"], "exclude each other"),
+        (["--gathers", "7"], "gather 7 is not in line.sgy"),
+        (["--window", "5"], "two numbers such as 3000:6000"),
+        (["--kind", "pretty"], "density, wiggle, both"),
+        (["--clip", "-1"], "above 0"),
+    ],
+)
+def test_plot_command_refuses_in_one_line(two_files, tmp_path, capsys, options, message):
+    assert main(["plot", two_files[0], "-o", str(tmp_path / "picture.png"), *options]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "picture.png").exists()

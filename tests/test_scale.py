@@ -31,3 +31,11 @@ def test_zeros_do_not_count_and_a_gather_of_zeros_gives_0() -> None:
 
 def test_no_gathers() -> None:
     assert gather_exponents(np.zeros((0, 10), np.float32), np.array([0])).shape == (0,)
+
+
+def test_float64_far_outside_the_range_of_float32() -> None:
+    amplitude = np.array([[1e300, -2e300, 0.0]])
+    exponents = torch.from_numpy(gather_exponents(amplitude, np.array([0, 1])))
+    scaled = scale_down(torch.from_numpy(amplitude[None]), exponents)
+    assert 0.1 < float(scaled.abs().max()) < 10
+    assert torch.equal(scale_up(scaled, exponents), torch.from_numpy(amplitude[None]))

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from seisdiff import scores
+from seisdiff.cli.app import main
 from seisdiff.errors import SurveyError
+from seisdiff.segy import SegyWriter
 from seisdiff.survey import make_survey
 
 
@@ -170,3 +172,20 @@ def test_comparison_as_json_and_table():
 def test_compare_says_what_differs(change, message):
     with pytest.raises(SurveyError, match=message):
         scores.compare(survey_of(noise(2, 5, 30)), change())
+
+
+def test_compare_command(tmp_path, capsys):
+    truth = noise(3, 4, 30)
+    names = []
+    for name, samples in {"truth": truth, "estimate": truth * 0.9, "input": truth * 0.5}.items():
+        survey = survey_of(samples)
+        names.append(str(tmp_path / f"{name}.sgy"))
+        with SegyWriter(names[-1], survey) as writer:
+            writer.write(slice(None), None, survey["amplitude"].values)
+    assert main(["compare", *names, "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["overall"]["snr_db"] == pytest.approx(20.0, abs=1e-3)
+    assert told["overall"]["gain_db"] == pytest.approx(20 - 20 * np.log10(2), abs=1e-3)
+    assert main(["compare", *names[:2]]) == 0
+    assert "median" in capsys.readouterr().out
+    assert main(["compare", names[0], names[1], names[2], "--gather", "channel", "--dt-ms", "x"]) == 2

@@ -33,7 +33,7 @@ class BinaryHeader:
 
 
 def read_binary_header(header: bytes, byte_order: str) -> BinaryHeader:
-    """Return the words of a file header (3600 bytes) that decide the layout, those of revision 2 only where it is one."""
+    """Return the words of a file header (3600 bytes) that decide the layout; those of revision 2 only where it is."""
     mark = ">" if byte_order == "big" else "<"
 
     def word(byte: int, kind: str) -> int:
@@ -75,7 +75,8 @@ def find_binary_header(header: bytes, path: str) -> BinaryHeader:
         if binary.format_code in FORMAT_BY_CODE or binary.format_code in _REFUSED_FORMATS:
             return binary
     raise FileFormatError(
-        f"{path}: sample format code {headers[0].format_code} at bytes 3225-3226 is none of SEG-Y's (1 to 16); not a SEG-Y file"
+        f"{path}: expected one of SEG-Y's sample formats, 1 to 16, at bytes 3225-3226, came {headers[0].format_code}; "
+        "this is not a SEG-Y file"
     )
 
 
@@ -83,6 +84,7 @@ def recorded_format(binary: BinaryHeader, path: str) -> str:
     if binary.format_code in _REFUSED_FORMATS:
         name = _REFUSED_FORMATS[binary.format_code]
         raise FileFormatError(
-            f"{path}: sample format {binary.format_code} ({name}) is not read; expected one of {', '.join(SAMPLE_FORMATS)}"
+            f"{path}: sample format {binary.format_code} ({name}) is not read; convert the file to one of "
+            f"{', '.join(SAMPLE_FORMATS)}"
         )
     return FORMAT_BY_CODE[binary.format_code]

@@ -52,7 +52,7 @@ trace_seq_file        5 i4 number tracr TRACE_SEQUENCE_FILE trace_seq_num_reel
 field_record          9 i4 number fldr FieldRecord orig_field_record_num ffid shot
 channel              13 i4 number tracf TraceNumber trace_num_orig_record
 shot_point           17 i4 number ep EnergySourcePoint energy_source_point_num
-cdp                  21 i4 number CDP ensemble_num cmp
+cdp                  21 i4 number ensemble_num cmp
 trace_in_ensemble    25 i4 number cdpt CDP_TRACE trace_num_ensemble
 trace_id_code        29 i2 code trid TraceIdentificationCode
 vertical_sum         31 i2 number nvs NSummedTraces vertically_summed_traces
@@ -90,7 +90,7 @@ sample_interval     117 i2 number dt TRACE_SAMPLE_INTERVAL
 gain_type           119 i2 code gain GainType instrument_gain_type
 gain_constant       121 i2 number igc InstrumentGainConstant instrument_gain_const
 initial_gain        123 i2 number igi InstrumentInitialGain instrument_gain_initial
-correlated          125 i2 code corr Correlated correlated_data
+correlated          125 i2 code corr correlated_data
 sweep_start         127 i2 number sfs SweepFrequencyStart sweep_freq_start
 sweep_end           129 i2 number sfe SweepFrequencyEnd sweep_freq_end
 sweep_length        131 i2 number slen SweepLength
@@ -228,7 +228,9 @@ def _named(name: str) -> Field:
     field = _BY_ANY_NAME.get(name.lower())
     if field is None:
         near = difflib.get_close_matches(name.lower(), _BY_ANY_NAME, n=1, cutoff=0.0)
-        raise OptionError(f"{name!r} is no header field; the nearest is {near[0]!r} (or give a byte, such as 37:i4)")
+        raise OptionError(
+            f"{name!r} is no header field; the nearest is {_BY_ANY_NAME[near[0]].name!r} (or give a byte, 37:i4)"
+        )
     return field
 
 

@@ -27,6 +27,7 @@ _PROBES = 64
 #: How far a walk over traces of different length goes, and how many records a text without a count may have.
 _MAX_STEPS = 1_000_000
 _MAX_TEXT_RECORDS = 32_767
+_STANZA_BYTES = 128
 _MAX_TEXT_BYTES = TEXT_BYTES * _MAX_TEXT_RECORDS
 
 
@@ -209,8 +210,9 @@ def _trailers(file: BinaryIO, size: int, binary: BinaryHeader, start: int, trace
 
 
 def _stanzas(file: BinaryIO, size: int, room: int) -> Iterator[int]:
-    for number in range(1, min(_MAX_TEXT_RECORDS, room // TEXT_BYTES) + 1):
-        if begins_stanza(_read(file, size - number * TEXT_BYTES, TEXT_BYTES)):
+    """Lengths of the trailers that begin with a stanza, the longest first: a trailer may hold several."""
+    for number in range(min(_MAX_TEXT_RECORDS, room // TEXT_BYTES), 0, -1):
+        if begins_stanza(_read(file, size - number * TEXT_BYTES, _STANZA_BYTES)):
             yield number * TEXT_BYTES
 
 
@@ -285,7 +287,8 @@ def _su_fault(path: str, trials: dict[str, _Trial]) -> str:
         return f"{path}: the first trace says 0 samples at bytes 115-116; not an SU file"
     return (
         f"{path}: expected traces of {trial.trace_bytes} bytes (240 + {trial.n_samples} samples of 4), came "
-        f"{trial.n_traces} of them and {trial.rest} bytes; the file is cut short, or its traces differ in length, or it is not SU"
+        f"{trial.n_traces} of them and {trial.rest} bytes; the file is cut short, or its traces differ in length, "
+        "or it is not SU"
     )
 
 

@@ -52,15 +52,15 @@ def refine_offsets(offsets: np.ndarray, n: int) -> TracePlan:
     """Put n - 1 new traces, equally spaced, between each two neighbours in offset order (offsets signed, m).
 
     Recorded traces keep their order; new ones follow the neighbour that comes first in the gather, so that gathers
-    sorted by offset, rising or falling, stay sorted. Nothing is put between equal offsets. Raises OptionError for n < 1.
+    sorted by offset, rising or falling, stay sorted. Of equal offsets the last trace is the neighbour, and nothing lies
+    between them. Raises OptionError for n < 1.
     """
     if n < 1:
         raise OptionError(f"--refine {n} is not possible; expected 1 (no new traces) or more")
     offsets = np.asarray(offsets, np.float64)
-    ranked = np.argsort(offsets, kind="stable")
-    apart = offsets[ranked[1:]] > offsets[ranked[:-1]]
-    low, high = np.repeat(ranked[:-1][apart], n - 1), np.repeat(ranked[1:][apart], n - 1)
-    weight = np.tile(np.arange(1, n) / n, int(apart.sum()))
+    last = len(offsets) - 1 - np.unique(offsets[::-1], return_index=True)[1]
+    low, high = np.repeat(last[:-1], n - 1), np.repeat(last[1:], n - 1)
+    weight = np.tile(np.arange(1, n) / n, max(len(last) - 1, 0))
     first = np.minimum(low, high)
     away = np.where(first == low, weight, 1 - weight)
     rows = np.arange(len(offsets))
@@ -113,8 +113,8 @@ def plan_headers(
 
     Recorded traces keep every byte. A new trace has the words of the nearest, identification code 1, and offset,
     coordinates and elevations interpolated in the file's own integers (of the nearest where scalars differ). `fields`
-    says where fields lie if not at their standard bytes; `offset_words` are recorded offset numbers to be set in the new
-    traces, one an output trace, instead of interpolated ones.
+    says where fields lie if not at their standard bytes; `offset_words` are offset numbers, as recorded, to be set in
+    the new traces instead of interpolated ones, one an output trace.
     """
     chosen = headers[plan.nearest]
     fresh = np.flatnonzero(plan.new)

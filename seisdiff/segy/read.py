@@ -34,6 +34,8 @@ VARIABLES = (
     "receiver_elevation", "source_elevation", "mute_start", "mute_end",
 )  # fmt: skip
 _ALWAYS = ("offset", "cdp", "trace_id_code")
+#: A start of more samples than this would round the steps of the axis; it is kept as `delay`.
+_LARGEST_START = 1e8
 _UNITS = {"length": "m", "coordinate": "m", "elevation": "m", "time": "ms", "angle": "degree"}
 
 
@@ -167,8 +169,9 @@ def _delay(
         return 0.0, {}
     constant = ranges["delay"][0] == ranges["delay"][1]
     if constant and (ranges["delay"] == (0, 0) or all(ranges[f.name][0] == ranges[f.name][1] for f in fields)):
-        first = _values(source.layout, fields[0], False).read(source, slice(0, 1), slice(0, 1))
-        return float(first[0]), {}
+        start = float(_values(source.layout, fields[0], False).read(source, slice(0, 1), slice(0, 1))[0])
+        if abs(start) <= _LARGEST_START * source.layout.dt_ms or source.layout.n_samples == 1:
+            return start, {}
     return 0.0, {"delay": _header_variable(source, fields[0], False)}
 
 

@@ -95,7 +95,7 @@ def apply_exceptions(raw: np.ndarray, raw_exception: np.ndarray, byte_order: str
 
 
 def sample_format_of(name: str) -> tuple[int, int, str]:
-    """Return the SEG-Y format code, bytes a sample and dtype of a sample format; raises OptionError for an unknown one."""
+    """Return the SEG-Y code, bytes a sample and dtype of a sample format; raises OptionError for an unknown one."""
     if name not in SAMPLE_FORMATS:
         raise OptionError(f"sample format {name!r} is unknown; expected one of {', '.join(SAMPLE_FORMATS)}")
     return SAMPLE_FORMATS[name]

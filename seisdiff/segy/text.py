@@ -40,7 +40,7 @@ def ends_text(block: bytes) -> bool:
 
 
 def begins_stanza(block: bytes) -> bool:
-    """Tell whether a 3200-byte record begins with a stanza, ((...)), in EBCDIC or ASCII."""
+    """Tell whether the first bytes of a record begin a stanza, ((...)), in EBCDIC or ASCII."""
     return any(re.match(r"\s*\(\([^()]+\)\)", block.decode(codec)) for codec in _CODECS.values())
 
 

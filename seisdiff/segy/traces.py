@@ -21,6 +21,8 @@ from seisdiff.segy.samples import decode, exceptions, sample_format_of
 from seisdiff.survey import SAMPLE_FORMATS
 
 FOOT = 0.3048
+#: What SEG-Y allows as a time scalar; older files keep other things in its bytes.
+_TIME_SCALARS = (1, 10, 100, 1000, 10000)
 _SCAN_ROWS = 8192
 #: Traces up to this length are read whole by a scan: faster than one page fault a trace.
 _SHORT_TRACE_BYTES, _READ_BYTES = 5000, 1 << 22
@@ -157,7 +159,10 @@ class HeaderValues:
         scalar = FIELDS[_SCALAR_OF[self.field.kind]] if self.field.kind in _SCALAR_OF else None
         if scalar is None or (self.container == "su" and scalar.last_byte > SU_LAST_COMMON_BYTE):
             return values
-        return apply_scalar(values, _numbers(source.traces, scalar, self.byte_order, places))
+        factors = _numbers(source.traces, scalar, self.byte_order, places)
+        if self.field.kind == "time":
+            factors = np.where(np.isin(np.abs(factors.astype(np.int32)), _TIME_SCALARS), factors, 1)
+        return apply_scalar(values, factors)
 
     def _in_feet(self, source: TraceSource, places: slice | np.ndarray, values: np.ndarray) -> np.ndarray:
         if not self.foot or self.field.kind not in ("length", "elevation", "coordinate"):
@@ -231,7 +236,7 @@ def check_field(layout: SegyLayout, field: Field) -> None:
     """Raise OptionError where a field lies beyond the trace header of a file."""
     if field.last_byte > layout.header_bytes:
         raise OptionError(
-            f"{field.name}: bytes {field.byte}-{field.last_byte} lie beyond the trace header, {layout.header_bytes} bytes"
+            f"{field.name}: bytes {field.byte}-{field.last_byte} lie beyond the trace header of {layout.header_bytes}"
         )
 
 
