@@ -1,7 +1,7 @@
 """Time Radon demultiple per gather: gathers that share their offsets, gathers that do not, and PyLops beside it.
 
-Gathers of 60 traces x 1000 samples at 4 ms, 115 moveouts, float32, through RadonRestorer.restore. The best of several runs
-counts, for other work on the machine only ever adds time; the load is printed.
+Gathers of 60 traces x 1000 samples at 4 ms, 115 moveouts, float32, through RadonRestorer.restore. The best of several
+runs counts, for other work on the machine only ever adds time; the load is printed.
 """
 
 from __future__ import annotations
@@ -103,9 +103,14 @@ def main() -> None:
     figures = measure(options.gathers, options.repeats, not options.no_pylops)
     load = os.getloadavg()[0]
     if options.json:
-        print(json.dumps({"ms_per_gather": figures, "targets_ms": TARGETS_MS, "threads": options.threads, "load": load}))
+        print(
+            json.dumps({"ms_per_gather": figures, "targets_ms": TARGETS_MS, "threads": options.threads, "load": load})
+        )
         return
-    print(f"{TRACES} x {SAMPLES} samples, 115 moveouts, {options.gathers} gathers, {options.threads} threads, load {load:.1f}")
+    print(
+        f"{TRACES} x {SAMPLES} samples, 115 moveouts, {options.gathers} gathers, "
+        f"{options.threads} threads, load {load:.1f}"
+    )
     for case, spent in figures.items():
         target = f"  (target {TARGETS_MS[case]:.0f})" if case in TARGETS_MS else ""
         print(f"{case:18s} {spent:8.1f} ms per gather{target}")

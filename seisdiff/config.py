@@ -21,7 +21,7 @@ class RestoreRecipe(BaseModel):
     between neighbours; `to_offsets` "A:B:STEP" (m) regularises.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: TaskName
     method: str = "radon"

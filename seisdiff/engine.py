@@ -89,7 +89,7 @@ def restore_file(
     """
     survey = _usable(open_survey(source, reading), run.notify)
     run.notify(describe_gathers(survey))
-    restoration = prepare(recipe, survey, sample_format or survey.attrs["sample_format"], run.notify)
+    restoration = prepare(recipe, survey, _format_of(target, survey, sample_format), run.notify)
     told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {"format": sample_format, "removed": removed}
     facts = _fingerprint(source, reading, told | _named_files(recipe), run)
     targets = [target, *([removed] if removed else [])]
@@ -109,7 +109,7 @@ def restore_file(
             )
             for name in targets
         ]
-        make = _Restore(restoration, geometry, survey, run.notify, bool(removed))
+        make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, bool(removed))
         return run_pass(Pass(survey, geometry, tuple(sinks), make), run, ledger)
 
 
@@ -119,7 +119,7 @@ def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOpti
     restoration = prepare(recipe, survey, survey.attrs["sample_format"], run.notify)
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
     sink = MemorySink(geometry.template, history_line(recipe) if run.history else None)
-    make = _Restore(restoration, geometry, survey, run.notify, False)
+    make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, False)
     run_pass(Pass(survey, geometry, (sink,), make), run, None)
     return sink.survey
 
@@ -149,11 +149,14 @@ class MemorySink:
     def write(self, rows: slice, traces: Traces) -> int:
         """Take some traces; nothing is clipped in memory."""
         for name, array in self._arrays.items():
-            array[rows] = getattr(traces, name)
+            values = getattr(traces, name)
+            array[rows] = 0 if values is None else values
         return 0
 
-    def finish(self, dead_rows: np.ndarray) -> None:
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
         """Put the traces into the survey."""
+        if "trace_id_code" in self.survey:
+            self.survey["trace_id_code"].values[filled_rows] = 1
         live = np.ones(self.survey.sizes["trace"], bool)
         live[dead_rows] = False
         columns = {name: (self._dims[name], array) for name, array in self._arrays.items()}
@@ -167,6 +170,7 @@ class _Restore:
     restoration: Restoration
     geometry: Geometry
     survey: xr.Dataset
+    bounds: np.ndarray
     notify: Notify
     with_removed: bool
 
@@ -184,14 +188,13 @@ class _Restore:
         outputs = [kept]
         if self.with_removed:
             outputs.append(replace(kept, amplitude=traces.amplitude - kept.amplitude, raw_exception=None))
-        figures = {"filled": filled, "clipped": clipped, "nonfinite": bad}
+        figures = {"filled": (filled + unit.rows.start).tolist(), "clipped": clipped, "nonfinite": bad}
         if recipe.start == "auto":
             figures["starts"] = starts[np.isfinite(starts)].tolist()
         return outputs, figures
 
     def _source_trace(self, unit: Unit) -> np.ndarray:
-        bounds = gather_bounds(self.survey)[[unit.gathers.start, unit.gathers.stop]]
-        return self.survey["source_trace"][int(bounds[0]) : int(bounds[1])].values
+        return self.survey["source_trace"][int(self.bounds[unit.gathers.start]) : int(self.bounds[unit.gathers.stop])].values
 
 
 def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sample_format: str | None) -> Summary:
@@ -234,28 +237,38 @@ def _usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     return survey
 
 
+def _format_of(target: str, survey: xr.Dataset, sample_format: str | None) -> str:
+    """Return the sample format of an output: SU knows only one."""
+    return "ieee32" if container_of(target) == "su" else sample_format or survey.attrs["sample_format"]
+
+
 def _any_store(targets: Sequence[str]) -> bool:
     return any(container_of(target) == "zarr" for target in targets)
 
 
 def _fingerprint(source: str, reading: ReadOptions, options: Mapping[str, Any], run: RunOptions) -> dict[str, Any]:
-    keys = {name: [field.byte, field.type] for name, field in reading.keys.items()}
+    keys = {f"key {name}": [field.byte, field.type] for name, field in reading.keys.items()}
     reads = {name: getattr(reading, name) for name in ("gather", "sort", "units", "dt_ms", "axis")}
-    return {
-        "input": _identity(source),
-        "reading": {**{name: list(v) if isinstance(v, tuple) else v for name, v in reads.items()}, "keys": keys},
-        "options": dict(options),
-        "memory": run.memory_gib,
-        "history": run.history,
-        "versions": {name: version(name) for name in ("seisdiff", "torch", "numpy")},
-    }
+    facts = {"input": _identity(source), **reads, **keys, **options, "memory": run.memory_gib, "history": run.history}
+    facts |= {f"version of {name}": version(name) for name in ("seisdiff", "torch", "numpy")}
+    return dict(_flat(facts))
+
+
+def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield facts one by one, so that the one that differs can be named."""
+    for name, fact in facts.items():
+        if isinstance(fact, Mapping):
+            yield from _flat(fact, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", list(fact) if isinstance(fact, tuple) else fact
 
 
 def _identity(source: str) -> dict[str, Any]:
     """Return what tells one input from another without reading it whole: size, time of change, both ends."""
     if container_of(source) == "zarr":
         fs, path = fsspec.core.url_to_fs(source)
-        return {"store": hashlib.sha256(fs.cat_file(f"{path.rstrip('/')}/zarr.json")).hexdigest()}
+        root = f"{path.rstrip('/')}/zarr.json"
+        return {"store": hashlib.sha256(fs.cat_file(root)).hexdigest(), "changed": fs.info(root).get("mtime")}
     path = Path(source)
     facts = path.stat()
     with path.open("rb") as file:

@@ -23,9 +23,10 @@ _LARGEST_SHIFT = 20_000
 class Gathers:
     """A run of whole gathers as recorded.
 
-    `amplitude` and `raw_exception` are (trace, sample), `trace_header` (trace, header byte); `offset` (m), `delay` (time of
+    `amplitude` and `raw_exception` (None: all zero) are (trace, sample), `trace_header` (trace, header byte); `offset` (m), `delay` (time of
     the first sample, ms), `live` and `first` (sample from which a trace may be changed) are (trace); `number` is
-    (gather), and `bounds` (gather + 1) the traces at which gathers begin and end. `step` is the sample interval.
+    (gather), and `bounds` (gather + 1) the traces at which gathers begin and end. `step` is the sample interval, and
+    `origin` (ms) the time of the survey's first sample.
     """
 
     amplitude: np.ndarray
@@ -38,6 +39,7 @@ class Gathers:
     number: np.ndarray
     bounds: np.ndarray
     step: float
+    origin: float
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,12 @@ def cut_traces(gathers: Gathers, rows: slice | np.ndarray) -> Traces:
     )
 
 
-def read_gathers(survey: xr.Dataset, chosen: slice) -> Gathers:
-    """Read the gathers `chosen` (positions) of a survey, finding dead traces and mutes where the survey has none."""
-    bounds = gather_bounds(survey)[chosen.start : chosen.stop + 1]
+def read_gathers(survey: xr.Dataset, chosen: slice, all_bounds: np.ndarray | None = None) -> Gathers:
+    """Read the gathers `chosen` (positions) of a survey, finding dead traces and mutes where the survey has none.
+
+    `all_bounds` is what `gather_bounds` gives, for a caller that reads many times.
+    """
+    bounds = (gather_bounds(survey) if all_bounds is None else all_bounds)[chosen.start : chosen.stop + 1]
     part = survey.isel(trace=slice(int(bounds[0]), int(bounds[-1])))
     bounds = bounds - bounds[0]
     amplitude = part["amplitude"].values
@@ -73,7 +78,7 @@ def read_gathers(survey: xr.Dataset, chosen: slice) -> Gathers:
     live, first = _live_and_first(part, amplitude, offset, delay, step, bounds)
     return Gathers(
         amplitude=amplitude,
-        raw_exception=_values(part, "raw_exception"),
+        raw_exception=_exceptions(part),
         trace_header=_values(part, "trace_header"),
         offset=offset,
         delay=delay,
@@ -82,6 +87,7 @@ def read_gathers(survey: xr.Dataset, chosen: slice) -> Gathers:
         number=survey["gather"].values[chosen],
         bounds=bounds,
         step=step,
+        origin=_origin(survey, times),
     )
 
 
@@ -107,7 +113,8 @@ def check_finite(gathers: Gathers, source_trace: np.ndarray, zero: bool) -> tupl
             f"{int(bad.sum())} non-finite samples in {len(traces)} traces (number {named} in the file); "
             "add --zero-nonfinite to take them as zeros"
         )
-    return replace(gathers, amplitude=np.where(bad, 0, gathers.amplitude)), int(bad.sum())
+    words = None if gathers.raw_exception is None else np.where(bad, np.uint32(0), gathers.raw_exception)
+    return replace(gathers, amplitude=np.where(bad, 0, gathers.amplitude), raw_exception=words), int(bad.sum())
 
 
 @dataclass(frozen=True)
@@ -159,13 +166,13 @@ class PaddedGathers:
 def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
     """Pad the gathers `chosen` to `fold` traces and to a common time axis, muted and scaled to order one.
 
-    Traces with different delays are placed at the nearest sample of an axis that begins at the smallest delay of the
-    run, so that the axis is one for all batches of a unit.
+    Traces with different delays are placed at the nearest sample of an axis that is a whole number of samples away from
+    the first of the survey, so that a trace is placed alike in every unit.
     """
     bounds = gathers.bounds[chosen.start : chosen.stop + 1]
     traces = slice(int(bounds[0]), int(bounds[-1]))
     bounds = bounds - bounds[0]
-    shift = _shifts(gathers.delay, gathers.step)
+    shift, begin = _shifts(gathers.delay, gathers.step, gathers.origin)
     length = gathers.amplitude.shape[1] + int(shift.max(initial=0))
     padding = _padding(bounds, shift[traces], fold, length)
     samples = np.where(gathers.live[traces, None], gathers.amplitude[traces], 0)
@@ -175,7 +182,7 @@ def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
         data=data,
         offset=padding.place(gathers.offset[traces]),
         live=padding.place(gathers.live[traces], False),
-        times=torch.from_numpy(gathers.delay.min(initial=np.inf) + gathers.step * np.arange(length)),
+        times=torch.from_numpy(begin + gathers.step * np.arange(length)),
     )
     first = padding.place(gathers.first[traces] + shift[traces], length)
     return PaddedGathers(batch, padding, exponents, first, traces, chosen)
@@ -183,6 +190,11 @@ def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
 
 def _values(part: xr.Dataset, name: str) -> np.ndarray | None:
     return part[name].values if name in part else None
+
+
+def _exceptions(part: xr.Dataset) -> np.ndarray | None:
+    words = _values(part, "raw_exception")
+    return words if words is not None and words.any() else None
 
 
 def _live_and_first(
@@ -214,16 +226,24 @@ def _mute_samples(part: xr.Dataset, amplitude: np.ndarray, delay: np.ndarray, st
     return np.clip(sample, 0, amplitude.shape[1]).astype(np.int64)
 
 
-def _shifts(delay: np.ndarray, step: float) -> np.ndarray:
+def _origin(survey: xr.Dataset, times: np.ndarray) -> float:
+    if "delay" in survey and survey.sizes["trace"]:
+        return float(survey["delay"][0])
+    return float(times[0]) if len(times) else 0.0
+
+
+def _shifts(delay: np.ndarray, step: float, origin: float) -> tuple[np.ndarray, float]:
+    """Return how many samples after the start of the common axis each trace begins, and when (ms) the axis starts."""
     if not len(delay) or step <= 0:
-        return np.zeros(len(delay), np.int64)
-    shift = np.round((delay - delay.min()) / step).astype(np.int64)
+        return np.zeros(len(delay), np.int64), float(delay.min(initial=np.inf))
+    place = np.floor((delay - origin) / step + 0.5)
+    shift = (place - place.min()).astype(np.int64)
     if shift.max() > _LARGEST_SHIFT:
         raise SurveyError(
             f"recording delays differ by {np.ptp(delay):g} ms within neighbouring gathers; if the delay words (bytes "
             "109-110) hold something else, name another word with --key delay=BYTE"
         )
-    return shift
+    return shift, origin + step * float(place.min())
 
 
 def _padding(bounds: np.ndarray, shift: np.ndarray, fold: int, length: int) -> Padding:

@@ -25,8 +25,8 @@ class Sink(Protocol):
         """Write the traces `rows` of the output and return how many samples the format had to clip; safe for disjoint rows at once."""
         ...
 
-    def finish(self, dead_rows: np.ndarray) -> None:
-        """Complete the output; `dead_rows` are the traces that are not live."""
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
+        """Complete the output; `dead_rows` are the traces that are not live, `filled_rows` those that became so."""
         ...
 
 
@@ -71,14 +71,15 @@ class SegySink:
         history: str | None,
         resume: bool,
     ) -> None:
+        begun = resume and Path(where).stat().st_size > 0
         self._writer = SegyWriter(
-            where, template, container=container, sample_format=sample_format, history=history, resume=resume
+            where, template, container=container, sample_format=sample_format, history=history, resume=begun
         )
 
     def write(self, rows: slice, traces: Traces) -> int:
         return self._writer.write(rows, traces.trace_header, traces.amplitude, traces.raw_exception)
 
-    def finish(self, dead_rows: np.ndarray) -> None:
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
         self._writer.close()
 
 
@@ -97,5 +98,5 @@ class StoreSink:
         self._writer.write(rows, traces.amplitude, traces.raw_exception, traces.trace_header)
         return 0
 
-    def finish(self, dead_rows: np.ndarray) -> None:
-        self._writer.finish(dead_rows)
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
+        self._writer.finish(dead_rows, filled_rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +16,7 @@ from seisdiff.gathers import Gathers, Traces, read_gathers
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry
 from seisdiff.outputs import Sink
-from seisdiff.survey import SAMPLE_FORMATS, vertical_dim
+from seisdiff.survey import SAMPLE_FORMATS, gather_bounds, vertical_dim
 from seisdiff.units import Unit, check_unit_sizes, gather_units, row_units, run_units, unit_bytes
 
 #: Called with gathers done and gathers in all.
@@ -83,13 +85,13 @@ def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
     pending = [unit for unit in units if unit.number not in done]
     gathers_done = sum(unit.gathers.stop - unit.gathers.start for unit in units if unit.number in done)
     options.progress(gathers_done, work.survey.sizes["gather"])
-    for unit, figures in run_units(pending, _reader(work), work.make, _writer(work, ledger)):
-        done[unit.number] = figures
-        gathers_done += unit.gathers.stop - unit.gathers.start
-        options.progress(gathers_done, work.survey.sizes["gather"])
-    dead = np.array(sorted(row for figures in done.values() for row in figures.get("dead", [])), dtype=np.int64)
+    with _collector_at_rest():
+        for unit, figures in run_units(pending, _reader(work), work.make, _writer(work, ledger)):
+            done[unit.number] = figures
+            gathers_done += unit.gathers.stop - unit.gathers.start
+            options.progress(min(gathers_done, work.survey.sizes["gather"]), work.survey.sizes["gather"])
     for sink in work.sinks:
-        sink.finish(dead)
+        sink.finish(_rows(done, "dead"), _rows(done, "filled"))
     if ledger:
         ledger.publish()
     return _summary(work, done, resumed, time.monotonic() - began)
@@ -115,8 +117,19 @@ def local_rows(unit: Unit, bounds: np.ndarray) -> slice:
     return slice(unit.rows.start - first, unit.rows.stop - first)
 
 
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep what is in memory already, mostly imported libraries, out of the garbage collector's rounds."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _reader(work: Pass) -> Callable[[Unit], Gathers]:
-    return lambda unit: read_gathers(work.survey, unit.gathers)
+    bounds = gather_bounds(work.survey)
+    return lambda unit: read_gathers(work.survey, unit.gathers, bounds)
 
 
 def _writer(work: Pass, ledger: Ledger | None) -> Callable[[Unit, tuple[list[Traces], dict]], dict]:
@@ -132,6 +145,10 @@ def _writer(work: Pass, ledger: Ledger | None) -> Callable[[Unit, tuple[list[Tra
     return write
 
 
+def _rows(done: Mapping[int, dict], name: str) -> np.ndarray:
+    return np.array(sorted(row for figures in done.values() for row in figures.get(name, [])), dtype=np.int64)
+
+
 def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float) -> Summary:
     def total(name: str) -> int:
         return sum(int(figures.get(name, 0)) for figures in done.values())
@@ -142,8 +159,8 @@ def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float)
         traces=int(work.geometry.bounds[-1]),
         units=len(done),
         resumed_units=resumed,
-        dead_traces=sum(len(figures.get("dead", [])) for figures in done.values()),
-        filled_traces=total("filled"),
+        dead_traces=len(_rows(done, "dead")),
+        filled_traces=len(_rows(done, "filled")),
         clipped_samples=total("clipped"),
         nonfinite_samples=total("nonfinite"),
         start_ms=(min(starts), float(np.median(starts)), max(starts)) if starts else None,

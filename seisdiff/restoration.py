@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from seisdiff.restorers import resolve_restorer
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.scale import scale_up
 from seisdiff.segy import header_values, quantise, resolve_field, set_live
+from seisdiff.segy.columns import header_columns
 from seisdiff.tasks.start import StartTable, first_multiple, read_start_table
 from seisdiff.tasks.zone import mute_weights, start_weights
 
@@ -36,7 +39,7 @@ class Restoration:
     restorer: Restorer
     ref_offset_m: float
     sample_format: str
-    byte_order: str
+    attrs: Mapping[str, Any]
     velocities: VelocityModel | None
     start: StartTable | float | str | None
 
@@ -56,8 +59,8 @@ class Restoration:
             estimate[padded.traces] = padded.padding.take_samples(change, gathers.amplitude.shape[1])
         return estimate, starts[gathers.bounds[:-1]]
 
-    def compose(self, traces: Traces, estimate: np.ndarray) -> tuple[Traces, int, int]:
-        """Return the restored traces in the output's format, how many were filled and how many samples clipped.
+    def compose(self, traces: Traces, estimate: np.ndarray) -> tuple[Traces, np.ndarray, int]:
+        """Return the restored traces in the output's format, which were filled and how many samples were clipped.
 
         Samples that are not changed keep their recorded words; a filled trace becomes live, in its header too.
         """
@@ -68,16 +71,19 @@ class Restoration:
             filled = np.zeros(len(estimate), bool)
             change = (estimate != 0) & traces.live[:, None]
             target = traces.amplitude - estimate
-        rounded, clipped = quantise(np.where(change, target, 0).astype(estimate.dtype), self.sample_format)
-        kept = np.where(change, rounded, traces.amplitude)
+        if self.sample_format == self.attrs["sample_format"]:
+            rounded, clipped = quantise(np.where(change, target, 0).astype(estimate.dtype), self.sample_format)
+            kept = np.where(change, rounded, traces.amplitude)
+        else:
+            kept, clipped = quantise(np.where(change, target, traces.amplitude), self.sample_format)
         words = traces.raw_exception
         restored = Traces(
             amplitude=kept,
             raw_exception=None if words is None else np.where(change, 0, words),
-            trace_header=_mark_live(traces.trace_header, filled, self.byte_order),
+            trace_header=_mark_live(traces.trace_header, filled, self.attrs["byte_order"]),
             live=traces.live | filled,
         )
-        return restored, int(filled.sum()), int(clipped)
+        return restored, np.flatnonzero(filled), int(clipped)
 
     def _change(self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray) -> torch.Tensor:
         """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time), scaled."""
@@ -87,8 +93,9 @@ class Restoration:
         corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times)
         signal = self.restorer.restore(corrected).signal
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
-        change = change * start_weights(padded.padding.place(starts), batch.times, self.recipe.taper_ms)
-        return (nmo.inverse(change) if nmo else change) * allowed
+        weights = start_weights(padded.padding.place(starts), batch.times, self.recipe.taper_ms)
+        change = change * weights
+        return (nmo.inverse(change) * (weights > 0) if nmo else change) * allowed
 
     def _nmo(self, batch: Batch, number: np.ndarray) -> MoveoutCorrection | None:
         if self.velocities is None:
@@ -105,7 +112,7 @@ class Restoration:
             return np.repeat([_first_multiple(gathers, number) for number in range(len(folds))], folds)
         if isinstance(self.start, str):
             assert gathers.trace_header is not None
-            return header_values(gathers.trace_header, resolve_field(self.start), self.byte_order).astype(np.float64)
+            return _header_times(gathers.trace_header, self.start, self.attrs)
         return np.full(len(gathers.live), -np.inf if self.start is None else self.start)
 
 
@@ -120,7 +127,7 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
         restorer=_restorer(recipe, ref_offset),
         ref_offset_m=ref_offset,
         sample_format=sample_format,
-        byte_order=survey.attrs["byte_order"],
+        attrs=survey.attrs,
         velocities=parse_velocities(recipe.nmo) if recipe.nmo else None,
         start=_read_start(recipe.start, survey),
     )
@@ -155,6 +162,15 @@ def _mark_live(header: np.ndarray | None, filled: np.ndarray, byte_order: str) -
     return header
 
 
+def _header_times(header: np.ndarray, name: str, attrs: Mapping[str, Any]) -> np.ndarray:
+    """Return the times (ms) in a header word: under the scalar of times where it is one of them, else as it stands."""
+    field = resolve_field(name)
+    if field.kind != "time":
+        return header_values(header, field, attrs["byte_order"]).astype(np.float64)
+    places = {**attrs.get("header_fields", {}), **({field.name: f"{field.byte}:{field.type}"} if "=" in name else {})}
+    return header_columns(header, {**attrs, "header_fields": places}, [field.name])[field.name]
+
+
 def _batches(gathers: Gathers, fold: int) -> list[slice]:
     count = len(gathers.number)
     size = max(1, _BATCH_BYTES // max(1, 4 * fold * gathers.amplitude.shape[1]))
@@ -171,9 +187,13 @@ def _read_start(text: str | None, survey: xr.Dataset) -> StartTable | float | st
     if text is None or text == "auto":
         return text
     try:
-        return float(text)
+        start = float(text)
     except ValueError:
-        pass
+        start = None
+    if start is not None:
+        if not math.isfinite(start):
+            raise OptionError(f"start {text!r} is no time; expected ms, a header word, a file or auto")
+        return start
     if Path(text).is_file():
         return read_start_table(text)
     if "trace_header" not in survey:

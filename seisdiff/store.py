@@ -13,7 +13,7 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -146,14 +146,20 @@ class StoreWriter:
             if name in self._arrays and not (name == "raw_exception" and values is None):
                 self._write_rows(name, start, stop, values)
 
-    def finish(self, dead_rows: np.ndarray) -> None:
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray | Sequence[int] = ()) -> None:
         """Write `live` (false at `dead_rows`) and, last, the root metadata that makes the store a finished one.
+
+        The traces `filled_rows` were dead in the template and are not: their `trace_id_code`, if kept, becomes 1.
 
         Raises OutputError where units have not been written.
         """
         live = np.ones(self._traces, bool)
         live[np.asarray(dead_rows, dtype=np.int64)] = False
         with output_errors(self._name):
+            if len(filled_rows) and "trace_id_code" in self._arrays:
+                codes = np.asarray(self._arrays["trace_id_code"][:])
+                codes[np.asarray(filled_rows, dtype=np.int64)] = 1
+                self._arrays["trace_id_code"][:] = codes
             self._arrays["live"] = self._create("live", _table_spec(xr.Variable("trace", live)), {})
             self._copy_table("live", xr.Variable("trace", live), {})
             objects = _list_objects(self._fs, self._root)

@@ -87,7 +87,7 @@ def make_survey(
     `offset` (m, signed) and `gather` (ensemble numbers) have one value a trace, or are shaped like the leading axes of
     `amplitude`; `gather` may also be one value a gather. Without `gather`, a two-dimensional array is one gather.
     Traces must come gather by gather. `axis="depth"` takes `dt_ms` and `start_ms` as m. `trace_values` adds further
-    per-trace variables in SI units. Raises SurveyError where shapes disagree.
+    per-trace variables in SI units. Raises SurveyError where shapes disagree or a gather's traces are apart.
     """
     samples = np.asarray(amplitude)
     samples = samples if samples.dtype == np.float64 else samples.astype(np.float32, copy=False)
@@ -102,6 +102,8 @@ def make_survey(
     columns.setdefault(gather_key, ("trace", numbers))
     edges = np.flatnonzero(np.diff(numbers)) + 1
     bounds = np.concatenate([[0], edges, [len(numbers)]]) if len(numbers) else np.zeros(1, np.int64)
+    if len(np.unique(numbers)) < len(bounds) - 1:
+        raise SurveyError("traces of one gather are apart; expected traces gather by gather")
     survey = xr.Dataset(
         {
             "amplitude": (("trace", axis), samples),
@@ -157,10 +159,12 @@ def to_grid(
     Offsets are the distinct offsets of the survey, or the multiples of `offset_step` (m) nearest to them. Where two
     traces fall in one cell, `duplicates` says what happens: "refuse" (SurveyError), "first" or "mean". `trace`
     (gather, offset) holds the row of the first trace of each cell, -1 where empty. Raises SurveyError where the grid
-    would exceed `max_gib`.
+    would exceed `max_gib`. Dead traces count as missing.
     """
     if duplicates not in ("refuse", "first", "mean"):
         raise SurveyError(f"duplicates={duplicates!r} is unknown; expected refuse, first or mean")
+    if offset_step is not None and not 0 < offset_step < np.inf:
+        raise SurveyError(f"offset_step={offset_step:g}; expected more than 0 m")
     if "offset" not in survey:
         raise SurveyError("the survey has no offset; name its header word with --key offset=BYTE")
     dim = vertical_dim(survey)
@@ -169,8 +173,19 @@ def to_grid(
     needed = float(np.prod(shape, dtype=float)) * survey["amplitude"].dtype.itemsize / 2**30
     if needed > max_gib:
         raise SurveyError(f"the grid {shape} needs {needed:.1f} GiB, more than {max_gib:g}; raise max_gib or offset_step")
-    first, count = _cell_members(rows, columns, shape[:2], duplicates)
-    return _fill_grid(survey, shape, (rows, columns), first, count, offsets, duplicates)
+    live = np.flatnonzero(survey["live"].values) if "live" in survey else np.arange(len(rows))
+    cells = rows[live], columns[live]
+    first, count = _cell_members(cells, live, shape[:2], duplicates)
+    grid = _fill_grid(survey["amplitude"].values, shape, cells, live, first, count if duplicates == "mean" else None)
+    return xr.Dataset(
+        {
+            "amplitude": (("gather", "offset", dim), grid),
+            "live": (("gather", "offset"), first >= 0),
+            "trace": (("gather", "offset"), first),
+        },
+        coords={"gather": survey["gather"], "offset": ("offset", offsets), dim: survey[dim]},
+        attrs=survey.attrs,
+    )
 
 
 def _default_gathers(lead: tuple[int, ...]) -> np.ndarray:
@@ -183,7 +198,7 @@ def _per_trace(name: str, value: np.ndarray, lead: tuple[int, ...]) -> np.ndarra
         value = np.repeat(value, lead[1])
     if len(lead) == 2 and value.shape == lead[1:]:
         value = np.broadcast_to(value, lead)
-    if value.size != int(np.prod(lead)):
+    if value.shape not in (lead, (int(np.prod(lead)),)):
         raise SurveyError(f"{name} has shape {value.shape}; expected one value a trace, {lead}")
     value = value.reshape(-1)
     return value.astype(np.float64) if name == "offset" else value
@@ -250,45 +265,33 @@ def _grid_cells(survey: xr.Dataset, step: float | None) -> tuple[np.ndarray, np.
 
 
 def _cell_members(
-    rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int], duplicates: str
+    cells: tuple[np.ndarray, np.ndarray], live: np.ndarray, shape: tuple[int, int], duplicates: str
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first live trace of each cell, -1 where there is none, and how many there are."""
     count = np.zeros(shape, np.int64)
-    np.add.at(count, (rows, columns), 1)
+    np.add.at(count, cells, 1)
     if duplicates == "refuse" and count.max(initial=0) > 1:
         raise SurveyError(
             f"{int((count > 1).sum())} cells of the grid hold several traces; choose duplicates='first' or 'mean'"
         )
     first = np.full(shape, -1, np.int64)
-    first[rows[::-1], columns[::-1]] = np.arange(len(rows))[::-1]
+    first[cells[0][::-1], cells[1][::-1]] = live[::-1]
     return first, count
 
 
 def _fill_grid(
-    survey: xr.Dataset,
+    samples: np.ndarray,
     shape: tuple[int, ...],
     cells: tuple[np.ndarray, np.ndarray],
+    live: np.ndarray,
     first: np.ndarray,
-    count: np.ndarray,
-    offsets: np.ndarray,
-    duplicates: str,
-) -> xr.Dataset:
-    dim = vertical_dim(survey)
-    samples = survey["amplitude"].values
+    mean_of: np.ndarray | None,
+) -> np.ndarray:
+    """Return the samples (gather, offset, time): the first of each cell, or the mean of `mean_of` traces."""
     grid = np.zeros(shape, samples.dtype)
-    if duplicates == "mean":
-        np.add.at(grid, cells, samples)
-        grid /= np.maximum(count, 1)[..., None]
+    if mean_of is not None:
+        np.add.at(grid, cells, samples[live])
+        grid /= np.maximum(mean_of, 1)[..., None]
     else:
         grid[first >= 0] = samples[first[first >= 0]]
-    live = first >= 0
-    if "live" in survey:
-        live[live] = survey["live"].values[first[live]]
-    return xr.Dataset(
-        {
-            "amplitude": (("gather", "offset", dim), grid),
-            "live": (("gather", "offset"), live),
-            "trace": (("gather", "offset"), first),
-        },
-        coords={"gather": survey["gather"], "offset": ("offset", offsets), dim: survey[dim]},
-        attrs=survey.attrs,
-    )
+    return grid

@@ -149,8 +149,14 @@ def _refusal(action: Callable[[], object]) -> str | None:
     return None
 
 
-_WORDS = {"samples": (3221, b"\xff\xff"), "extended samples": (3269, b"\x7f\xff\xff\xff"), "text": (3505, b"\x7f\xff"),
-          "trailer": (3529, b"\x7f\xff\xff\xff"), "traces": (3513, b"\xff" * 8), "extra headers": (3507, b"\x7f\xff")}  # fmt: skip
+_WORDS = {
+    "samples": (3221, b"\xff\xff"),
+    "extended samples": (3269, b"\x7f\xff\xff\xff"),
+    "text": (3505, b"\x7f\xff"),
+    "trailer": (3529, b"\x7f\xff\xff\xff"),
+    "traces": (3513, b"\xff" * 8),
+    "extra headers": (3507, b"\x7f\xff"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(_WORDS))
@@ -169,8 +175,15 @@ def test_absurd_counts_are_refused_or_passed_over(tmp_path, name):
 
 
 def test_files_that_are_not_seismic_are_named_so(tmp_path):
-    cases = {"empty.sgy": b"", "short.sgy": b"x" * 100, "notes.sgy": b"these are notes " * 500,
-             "notes.su": b"notes " * 500, "zero.su": bytes(4000), "tiny.su": b"x" * 200, "zero.sgy": bytes(8000)}  # fmt: skip
+    cases = {
+        "empty.sgy": b"",
+        "short.sgy": b"x" * 100,
+        "notes.sgy": b"these are notes " * 500,
+        "notes.su": b"notes " * 500,
+        "zero.su": bytes(4000),
+        "zero.sgy": bytes(8000),
+        "tiny.su": b"x" * 200,
+    }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(FileFormatError, match=re.escape(name)):

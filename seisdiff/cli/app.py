@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -30,10 +32,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+def _help_text(command: Callable[..., None]) -> str:
+    """Return a command's docstring with its paragraphs on one line each, so that any width wraps them well."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else " ".join(part.split()) for part in paragraphs)
+
+
 for _command in (demultiple, denoise, interpolate):
-    app.command(rich_help_panel=_WORKFLOW)(_command)
+    app.command(rich_help_panel=_WORKFLOW, help=_help_text(_command))(_command)
 for _command in (info, plot, compare, ingest, export, demo):
-    app.command(rich_help_panel=_DATA)(_command)
+    app.command(rich_help_panel=_DATA, help=_help_text(_command))(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,7 +56,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Take multiples and noise out of seismic gathers, and fill their holes: SEG-Y in, SEG-Y out."""
 
@@ -60,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SeisdiffError as error:
         return _fail(str(error), 2)
     except usage_error as error:
-        return _fail(f"{error.format_message()} (see 'seisdiff --help')", 2)  # type: ignore[attr-defined]
+        return _fail_usage(error)
     except OSError as error:
         return _fail(_os_message(error), 2)
     except MemoryError:
@@ -79,6 +91,15 @@ def run() -> None:
 def _fail(message: str, code: int) -> int:
     print("seisdiff: " + " ".join(message.split()), file=sys.stderr)
     return code
+
+
+def _fail_usage(error: Exception) -> int:
+    """Say what was typed wrong and which help to read; nothing where the help has just been printed."""
+    message = error.format_message()  # type: ignore[attr-defined]
+    if not message:
+        return 2
+    context = getattr(error, "ctx", None)
+    return _fail(f"{message} (see '{context.command_path if context else 'seisdiff'} --help')", 2)
 
 
 def _os_message(error: OSError) -> str:

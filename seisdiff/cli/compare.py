@@ -12,7 +12,7 @@ Truth = Annotated[str, typer.Argument(metavar="TRUTH", help="What the estimate s
 Estimate = Annotated[str, typer.Argument(metavar="ESTIMATE", help="What is measured.")]
 Before = Annotated[
     str | None,
-    typer.Argument(metavar="[INPUT]", help="What the estimate was made from: adds its SNR, the gain and the leakage."),
+    typer.Argument(metavar="INPUT", help="What the estimate was made from: adds its SNR, the gain and the leakage."),
 ]
 
 
@@ -32,10 +32,14 @@ def compare(
 ) -> None:
     """Measure an estimate against the truth: SNR, PSNR, SSIM and spectra, of all gathers and their quartiles.
 
-    Both hold the same traces in the same order. Leakage tells how alike the removed and the kept part are: near zero
-    where nothing that was kept is also in what was removed. --json adds the figures of each gather.
+    Both hold the same traces in the same order. Leakage, given INPUT, tells how alike what was removed and what was
+    kept are: a few per cent where they have nothing in common, 1 where they are the same. --json adds the figures of
+    each gather.
 
-    Example: seisdiff compare primaries.sgy clean.sgy line.sgy
+    Examples:
+
+      seisdiff compare primaries.sgy clean.sgy
+      seisdiff compare primaries.sgy clean.sgy line.sgy
     """
     from rich.console import Console
 

@@ -14,15 +14,22 @@ if TYPE_CHECKING:
 
 _HISTORY = "SYNTHETIC MARINE LINE, NMO-CORRECTED, STRETCH MUTE"
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the demonstration's files go.")]
-Gathers = Annotated[int, typer.Option("--gathers", metavar="N", min=1, max=2000, help="How long the line is.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into DIR though it exists.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where the demonstration's files go.")]
+Gathers = Annotated[int, typer.Option("--gathers", metavar="N", min=1, max=2000, help="How many CMP gathers the line has.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Write into DIR though it exists.")]
 
 
 def demo(folder: Folder = Path("demo"), gathers: Gathers = 40, overwrite: Overwrite = False) -> None:
     """Make a small marine line, take its multiples out, and measure and draw the result.
 
-    DIR then holds the line and its true primaries as SEG-Y, what Radon made of it, what was removed, and a picture.
+    DIR then holds the line (line.sgy) and its true primaries (primaries.sgy), what Radon made of the line
+    (line_radon.sgy), what was removed (multiples_radon.sgy), and a picture of the four (demo.png). The commands that
+    do the same by hand are printed on the way.
+
+    Examples:
+
+      seisdiff demo
+      seisdiff demo trial --gathers 6
     """
     from rich.console import Console
 

@@ -15,13 +15,19 @@ CutMs = Annotated[
         "--cut-ms",
         metavar="MS|T:MS,T:MS",
         rich_help_panel=rst.METHOD,
-        help="Radon: moveout (ms at the reference offset) beyond which energy is multiple; may vary with time, as in "
-        "0:120,2000:60.",
+        help="Radon: moveout (ms at the reference offset) beyond which energy is multiple; pairs of time and cut, such "
+        "as 0:120,2000:60, vary it with time.",
     ),
 ]
 ProtectMs = Annotated[
     float,
-    typer.Option("--protect-ms", metavar="MS", min=0, rich_help_panel=rst.ZONE, help="Take out no moveout below this."),
+    typer.Option(
+        "--protect-ms",
+        metavar="MS",
+        min=0,
+        rich_help_panel=rst.ZONE,
+        help="Moveout (ms at the reference offset) up to which nothing is taken out, whatever the cut.",
+    ),
 ]
 Nmo = Annotated[
     str | None,
@@ -29,8 +35,8 @@ Nmo = Annotated[
         "--nmo",
         metavar="FILE|V0,K",
         rich_help_panel=rst.METHOD,
-        help="For gathers not yet NMO-corrected: a file of CDP, time ms, velocity m/s, or v = V0 + K t (m/s, 1/s). Only "
-        "what is removed is brought back; primaries are never resampled.",
+        help="For gathers not yet NMO-corrected: a file of lines 'CDP time_ms velocity_m_s', or V0,K for the velocity "
+        "V0 + K t (m/s, t in s). Only what is removed is brought back; primaries are never resampled.",
     ),
 ]
 
@@ -66,16 +72,15 @@ def demultiple(
 ) -> None:
     """Take multiples out of NMO-corrected gathers.
 
-    OUT has IN's traces, headers and sample format; only samples that hold multiples change. After NMO primaries are
-    flat and multiples curve down: what lies beyond --cut-ms of residual moveout is modelled and subtracted.
+    OUT has IN's traces, headers and sample format; only samples change. After NMO correction primaries are flat and
+    multiples curve down: what lies beyond --cut-ms of residual moveout is modelled and subtracted.
 
     Examples:
 
       seisdiff demultiple line.sgy clean.sgy --removed multiples.sgy
-
-      seisdiff demultiple line.sgy clean.sgy --start-ms auto --cut-ms 0:120,2500:60
-
-      seisdiff demultiple shots.zarr clean.zarr --nmo 1500,0.6
+      seisdiff demultiple line.sgy clean.sgy --start-ms auto --cut-ms 90
+      seisdiff demultiple line.sgy clean.sgy --cut-ms 0:120,2500:60
+      seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     radon = rst.radon_values({"cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind})

@@ -37,7 +37,10 @@ def denoise(
     The Radon method fits each gather by events that are coherent along offset and keeps the fit; what does not fit is
     noise. Muted samples stay zero and dead traces stay dead.
 
-    Example: seisdiff denoise shots.sgy clean.sgy --removed noise.sgy
+    Examples:
+
+      seisdiff denoise shots.sgy clean.sgy --removed noise.sgy
+      seisdiff denoise shots.sgy clean.sgy --gather fldr --sort offset
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     recipe = {

@@ -15,7 +15,7 @@ SampleFormat = Annotated[
 
 
 def export(
-    source: Annotated[str, typer.Argument(metavar="IN.zarr", help="A survey store made by 'seisdiff ingest'.")],
+    source: Annotated[str, typer.Argument(metavar="IN.zarr", help="A store that 'seisdiff ingest' made.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="The .sgy, .segy or .su file to write.")],
     sample_format: SampleFormat = None,
     memory: opt.Memory = 1.0,
@@ -25,9 +25,13 @@ def export(
 ) -> None:
     """Write a Zarr store to a SEG-Y or SU file.
 
-    Traces come back in the order of the file they were read from; unchanged samples are the same bytes.
+    Traces come back in the order of the file they were read from; unchanged samples are the same bytes. A SEG-Y or SU
+    file may stand for the store, to change its sample format or container.
 
-    Example: seisdiff export line.zarr line.sgy
+    Examples:
+
+      seisdiff export line.zarr line.sgy
+      seisdiff export line.zarr line.sgy --format ieee32
     """
     from seisdiff import engine
     from seisdiff.cli.progress import run_options

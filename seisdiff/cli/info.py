@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from seisdiff.engine import ReadOptions
     from seisdiff.overview import Overview
 
-Full = Annotated[bool, typer.Option("--full", help="Read every sample, however large the file is.")]
-WithText = Annotated[bool, typer.Option("--text", help="Print the text header too.")]
+Full = Annotated[bool, typer.Option("--full", metavar="", help="Read every sample, however large the file is.")]
+WithText = Annotated[bool, typer.Option("--text", metavar="", help="Print the text header too.")]
 WriteMapping = Annotated[
     Path | None,
     typer.Option(
@@ -47,7 +47,8 @@ def info(
     Examples:
 
       seisdiff info line.sgy
-
+      seisdiff info line.sgy --text
+      seisdiff info line.sgy --key offset=37 --gather inline,crossline
       seisdiff info line.sgy --write-mapping words.yaml
     """
     from rich.console import Console

@@ -22,9 +22,13 @@ def ingest(
 ) -> None:
     """Read a SEG-Y or SU file into a Zarr store.
 
-    The store opens with xarray alone and holds every header byte: 'seisdiff export' gives back the same file.
+    The store opens with xarray alone and holds every header byte: 'seisdiff export' gives back the same file, byte for
+    byte, however gathers and their traces are ordered in the store.
 
-    Example: seisdiff ingest line.sgy line.zarr --gather cdp --sort offset
+    Examples:
+
+      seisdiff ingest line.sgy line.zarr
+      seisdiff ingest shots.sgy cmps.zarr --gather cdp --sort offset
     """
     from seisdiff import engine
     from seisdiff.cli.progress import run_options

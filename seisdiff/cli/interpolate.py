@@ -59,9 +59,7 @@ def interpolate(
     Examples:
 
       seisdiff interpolate shots.sgy filled.sgy
-
       seisdiff interpolate shots.sgy dense.sgy --refine 2
-
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)

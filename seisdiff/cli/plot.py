@@ -12,7 +12,7 @@ from seisdiff.cli import options as opt
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN [MORE]...", help="One survey a panel, such as input, output and removed. All at the same clip."
+        metavar="IN", help="Surveys, one a panel, such as input, output and removed."
     ),
 ]
 Picture = Annotated[
@@ -39,7 +39,7 @@ Window = Annotated[
     str | None,
     typer.Option("--window", metavar="A:B", help="Part of the time axis in ms (or depth in m), such as 3000:6000."),
 ]
-OverwritePicture = Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")]
+OverwritePicture = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace the picture if it exists.")]
 
 
 def plot(
@@ -61,11 +61,14 @@ def plot(
 ) -> None:
     """Draw gathers, one panel for each survey, all with the same gathers and the same clip.
 
+    Without --gathers or --every, three gathers spread over the survey are drawn, or one where there are several
+    panels. Traces stand in survey order; the strip above shows their offsets.
+
     Examples:
 
       seisdiff plot line.sgy -o line.png --gathers 1001,1010
-
-      seisdiff plot line.sgy clean.sgy multiples.sgy -o compare.png --window 2000:4000
+      seisdiff plot line.sgy clean.sgy multiples.sgy -o three.png
+      seisdiff plot line.sgy clean.sgy -o zoom.png --window 2000:4000
     """
     from seisdiff.engine import open_survey
     from seisdiff.plots import check_picture_path, choose_gathers, plot_gathers, save_figure

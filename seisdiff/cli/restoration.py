@@ -24,7 +24,7 @@ SampleFormat = Annotated[
     str | None,
     typer.Option("--format", metavar="NAME", help="Sample format of a SEG-Y OUT: ibm32, ieee32 ... (default: as read)."),
 ]
-NoHistory = Annotated[bool, typer.Option("--no-history", help="Leave the text header as it is.")]
+NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Leave the text header as it is: no line that says what was done.")]
 StartMs = Annotated[
     str | None,
     typer.Option(
@@ -36,7 +36,7 @@ StartMs = Annotated[
     ),
 ]
 TaperMs = Annotated[
-    float, typer.Option("--taper-ms", metavar="MS", min=0, rich_help_panel=ZONE, help="Ramp from the start time on.")
+    float, typer.Option("--taper-ms", metavar="MS", min=0, rich_help_panel=ZONE, help="Ramp after the start time over which changes set in.")
 ]
 RefOffset = Annotated[
     float | None,
@@ -53,12 +53,13 @@ Kind = Annotated[
         "--kind",
         metavar="NAME",
         rich_help_panel=METHOD,
-        help="Radon: shape of events: parabolic, linear or hyperbolic. Default: what suits the task.",
+        help="Radon: shape of events: parabolic, linear or hyperbolic. Default: parabolic for demultiple, else linear "
+        "in windows.",
     ),
 ]
 Solver = Annotated[
     str,
-    typer.Option("--solver", metavar="sparse|ls", rich_help_panel=METHOD, help="Radon: high-resolution or least squares."),
+    typer.Option("--solver", metavar="sparse|ls", rich_help_panel=METHOD, help="Radon: high resolution, or least squares: quicker."),
 ]
 MoveoutMs = Annotated[
     str | None,
@@ -70,7 +71,7 @@ MoveoutMs = Annotated[
     ),
 ]
 ZeroNonfinite = Annotated[
-    bool, typer.Option("--zero-nonfinite", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros.")
+    bool, typer.Option("--zero-nonfinite", metavar="", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros.")
 ]
 
 
@@ -108,3 +109,5 @@ def run_restoration(
             source, target, checked, removed=removed, reading=reading, run=run, sample_format=sample_format
         )
         print_summary(summary, target, quiet)
+        if checked.task == "interpolate" and not (summary.filled_traces or summary.already_done):
+            run.notify("warning: no trace was filled; only dead ones are, and those that --refine or --to-offsets make")

@@ -22,7 +22,8 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
     if summary.already_done:
         return [f"{target} is complete: nothing to do"]
     rate = summary.gathers / max(summary.seconds, 1e-3)
-    lines = [f"{target}: {summary.gathers} gathers, {summary.traces} traces, {summary.seconds:.1f} s, {rate:.1f} gathers/s"]
+    gathers = f"{summary.gathers} gather" + ("" if summary.gathers == 1 else "s")
+    lines = [f"{target}: {gathers}, {summary.traces} traces, {summary.seconds:.1f} s, {rate:.1f} gathers/s"]
     if summary.start_ms:
         low, middle, high = summary.start_ms
         lines.append(f"estimated first multiple: {middle:.0f} ms (from {low:.0f} to {high:.0f})")

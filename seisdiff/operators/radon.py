@@ -42,9 +42,10 @@ def moveout_curve(offset: torch.Tensor, kind: Kind, ref_offset: float, ref_depth
 class RadonGrid:
     """The axes that every gather of a transform shares: vertical axis, moveouts, frequencies and the curve.
 
-    `n_time` samples every `step` ms; `n_moveout` moveouts from `first_moveout` every `moveout_step`, in ms; frequencies from
-    `f_min` to `f_max` Hz of an FFT of `n_fft` points (default: a fast length that holds the gather and the
-    longest moveout, so that nothing wraps around). `ref_offset` and `ref_depth` are in m.
+    `n_time` samples every `step` ms; `n_moveout` moveouts from `first_moveout` every `moveout_step`, in ms;
+    frequencies from `f_min` to `f_max` Hz of an FFT of `n_fft` points (default: a fast length that holds the gather
+    and the longest moveout, so that nothing wraps around). `ref_offset` and `ref_depth` are in m; `reach` is the
+    largest phi(x), above one where offsets exceed the reference.
     """
 
     n_time: int
@@ -58,6 +59,7 @@ class RadonGrid:
     f_min: float = 0.0
     f_max: float = math.inf
     n_fft: int = 0
+    reach: float = 1.0
 
     def __post_init__(self) -> None:
         if self.ref_offset <= 0 or self.step <= 0 or self.moveout_step <= 0 or self.n_moveout < 1:
@@ -74,9 +76,9 @@ class RadonGrid:
         if self.n_fft:
             return self.n_fft
         last = self.first_moveout + self.moveout_step * (self.n_moveout - 1)
-        longest = max(abs(self.first_moveout), abs(last))
+        longest = self.reach * max(abs(self.first_moveout), abs(last))
         wanted = self.n_time + math.ceil(min(longest / self.step, self.n_time))
-        return scipy.fft.next_fast_len(wanted + wanted % 2, real=True)
+        return int(scipy.fft.next_fast_len(wanted + wanted % 2, real=True) or wanted)
 
     @property
     def bins(self) -> range:

@@ -1,7 +1,7 @@
 """Solvers of the Radon transform: damped least squares and iteratively reweighted sparsity.
 
-All work on band spectra (frequency, trace or moveout, gather) of gathers that share one geometry, and solve in the smaller of
-the data space and the model space.
+All work on band spectra (frequency, trace or moveout, gather) of gathers that share one geometry, and solve in the
+smaller of the data space and the model space.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def sparse(
     reweightings: int = 2,
     stride: int = 1,
 ) -> torch.Tensor:
-    """Return the panel of iteratively reweighted least squares: |L m - d|^2 + damping |m|^2 / w (Sacchi and Ulrych, 1995).
+    """Return the sparse panel of iteratively reweighted least squares (Sacchi and Ulrych, 1995).
 
-    `weights` maps a panel (frequency, moveout, gather) to its w, the variance expected of each moveout, of the same shape or
-    with one frequency for all. All but the last weights come from every `stride`-th frequency; a stride above one needs
-    weights shared by all frequencies.
+    Each solve minimises |L m - d|^2 + damping |m|^2 / w. `weights` maps a panel (frequency, moveout, gather) to w,
+    the variance expected of each moveout, of the same shape or with one frequency for all. All but the last weights
+    come from every `stride`-th frequency; a stride above one needs weights shared by all frequencies.
     """
     thin = matrix if stride == 1 else matrix.every(stride)
     panel = least_squares(thin, data[::stride], damping)
@@ -85,10 +85,10 @@ def cauchy_weights(floor: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def shared_weights(floor: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return weights that all frequencies of a gather share: its energy at each moveout, plus `floor` times the largest.
+    """Return weights that all frequencies share: a gather's energy at each moveout plus `floor` times the largest.
 
-    Their mean is one, so that they follow neither the gather's amplitude nor its number of events. Sharing them keeps the low
-    frequencies, which resolve, in charge of the high ones, which alias.
+    Their mean is one, so that they follow neither the gather's amplitude nor its number of events. Sharing them keeps
+    the low frequencies, which resolve, in charge of the high ones, which alias.
     """
 
     def weights(panel: torch.Tensor) -> torch.Tensor:
@@ -105,8 +105,8 @@ def _damped_in_data_space(
 ) -> torch.Tensor:
     """Solve m = L^H (L L^H + damping)^-1 d.
 
-    With equal moveout steps, L L^H = P K P^H where P is the phase of the central moveout and K, the Dirichlet kernel of the
-    differences of the curve, is real: its Cholesky factor costs a quarter of a complex one.
+    With equal moveout steps, L L^H = P K P^H where P is the phase of the central moveout and K, the Dirichlet kernel
+    of the differences of the curve, is real: its Cholesky factor costs a quarter of a complex one.
     """
     grid = matrix.grid
     centre = grid.first_moveout + grid.moveout_step * (grid.n_moveout - 1) / 2

@@ -1,9 +1,10 @@
-"""The Radon transform as a restorer: multiples modelled and subtracted, noise left out of the fit, missing traces predicted."""
+"""The Radon transform as a restorer: multiples subtracted, noise left out of the fit, missing traces predicted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -15,38 +16,43 @@ from seisdiff.restorers.base import Batch, Restored
 
 Task = Literal["demultiple", "denoise", "interpolate"]
 
+HIGHEST = 0.8  # of Nyquist: recording filters leave little above
 MOST_MOVEOUTS = 256
-FULL_SPREAD = 0.5
+FULL_SPREAD = 0.5  # of the moveout at the reference offset: gathers that see less get coarser moveouts
 WEIGHT_FLOOR = 1e-3
-ESTIMATION_STRIDE = 4
+ESTIMATION_STRIDE = 4  # weights that all frequencies share need only every fourth
 MOST_SLOPES = 80
-MAX_SLOPE = 0.75
-HIGHEST = 0.8
+MAX_SLOPE = 0.75  # ms/m: 1333 m/s
 
 
 class RadonSpec(BaseModel):
     """Options of the Radon restorer; times in ms, frequencies in Hz, lengths in m.
 
-    On a depth axis read m for ms and cycles per km for Hz. `None` is a default that depends on the task or the sampling.
+    On a depth axis read m for ms and cycles per km for Hz. `None` stands for a default of the task or the sampling.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind | None = Field(None, description="moveout curve; demultiple: parabolic, else linear in windows")
+    kind: Kind | None = Field(default=None, description="moveout curve; demultiple: parabolic, else linear in windows")
     solver: Literal["sparse", "ls"] = "sparse"
-    cut_ms: float | str = Field(60.0, description="moveout at the reference offset that separates primaries from multiples; or TIME:CUT,TIME:CUT")
-    taper_ms: float = Field(30.0, ge=0, le=1e4, description="width of the cut")
-    moveout_ms: tuple[float, float] | tuple[float, float, float] | str | None = Field(
-        None, description="MIN:MAX[:STEP] at the reference offset; demultiple: -150:1000"
+    cut_ms: float | str = Field(
+        default=60.0,
+        description="moveout at the reference offset between primaries and multiples, or TIME:CUT,TIME:CUT",
     )
-    damping: float | None = Field(None, ge=1e-4, le=100, description="relative to the mean eigenvalue; 0.01, denoise 0.1")
-    reweightings: int | None = Field(None, ge=1, le=20, description="demultiple: 2, else 4")
-    f_min: float = Field(2.0, ge=0)
-    f_max: float | None = Field(None, gt=0, description="0.8 of Nyquist by default")
-    ref_depth_m: float = Field(1000.0, gt=0, description="of the hyperbolic kind")
-    window_traces: int = Field(10, ge=2, description="live traces in a window of the linear kind")
-    window_ms: float = Field(500.0, gt=0, description="length of a window of the linear kind")
-    memory_mib: int = Field(256, ge=16, description="working set")
+    taper_ms: float = Field(default=30.0, ge=0, le=1e4, description="width of the cut")
+    moveout_ms: tuple[float, ...] | str | None = Field(
+        default=None, description="MIN:MAX[:STEP] at the reference offset; demultiple: -150:1000"
+    )
+    damping: float | None = Field(
+        default=None, ge=1e-4, le=100, description="relative to the mean eigenvalue; 0.01, denoise 0.1"
+    )
+    reweightings: int | None = Field(default=None, ge=1, le=20, description="demultiple: 2, else 4")
+    f_min: float = Field(default=2.0, ge=0)
+    f_max: float | None = Field(default=None, gt=0, description="0.8 of Nyquist by default")
+    ref_depth_m: float = Field(default=1000.0, gt=0, description="of the hyperbolic kind")
+    window_traces: int = Field(default=10, ge=2, description="live traces in a window of the linear kind")
+    window_ms: float = Field(default=500.0, gt=0, description="length of a window of the linear kind")
+    memory_mib: int = Field(default=256, ge=16, description="working set")
 
     @field_validator("cut_ms")
     @classmethod
@@ -62,7 +68,14 @@ class RadonSpec(BaseModel):
             return None
         if len(numbers) not in (2, 3) or numbers[0] >= numbers[1] or (len(numbers) == 3 and numbers[2] <= 0):
             raise ValueError(f"moveout_ms is MIN:MAX or MIN:MAX:STEP with MIN < MAX and STEP > 0; got {value!r}")
+        if len(numbers) == 3 and numbers[1] - numbers[0] > 2000 * numbers[2]:
+            raise ValueError(f"moveout_ms asks for more than 2000 moveouts; got {value!r}")
         return numbers
+
+    @property
+    def moveouts(self) -> tuple[float, ...]:
+        """The numbers of `moveout_ms`, none where it is left to the task."""
+        return () if self.moveout_ms is None or isinstance(self.moveout_ms, str) else self.moveout_ms
 
     @model_validator(mode="after")
     def _band_is_not_empty(self) -> RadonSpec:
@@ -90,7 +103,7 @@ def _cut_points(cut: float | str) -> list[tuple[float, float]]:
     if len(points) == 1 and len(points[0]) == 1:
         return [(0.0, points[0][0])]
     times = [point[0] for point in points]
-    if any(len(point) != 2 for point in points) or any(b <= a for a, b in zip(times, times[1:], strict=False)):
+    if any(len(point) != 2 for point in points) or any(b <= a for a, b in pairwise(times)):
         raise ValueError(f"cut_ms is {form}; got {cut!r}")
     return [(time, value) for time, value in points]
 
@@ -98,9 +111,10 @@ def _cut_points(cut: float | str) -> list[tuple[float, float]]:
 class RadonRestorer:
     """Radon demultiple, denoise and interpolate.
 
-    `ref_offset_m` is the one offset at which all moveouts are told. `demultiple` subtracts what the panel holds beyond the
-    larger of `spec.cut_ms` and `protect_ms` (nothing at or below `protect_ms` is ever removed); `denoise` returns the sparse
-    fit; `interpolate` returns the live traces as they are, and predicts the others at their offsets.
+    `ref_offset_m` is the one offset at which all moveouts are told. `demultiple` subtracts what the panel holds
+    beyond the larger of `spec.cut_ms` and `protect_ms` (nothing at or below `protect_ms` is ever removed); `denoise`
+    returns the sparse fit; `interpolate` returns the live traces as they are, and predicts the others at their
+    offsets.
     """
 
     def __init__(self, task: Task, spec: RadonSpec, ref_offset_m: float, protect_ms: float = 0.0) -> None:
@@ -112,12 +126,14 @@ class RadonRestorer:
         self.memory = spec.memory_mib * 2**20
 
     def restore(self, batch: Batch) -> Restored:
-        """Return the primaries, the fit, or the gathers with all traces filled; a gather without live traces is zero."""
+        """Return the primaries, the fit, or the gathers with all traces filled; zero where no trace is live."""
         recorded = batch.data * batch.live[..., None]
         if self.task == "demultiple":
             return Restored(recorded - self._multiples(batch))
         fit = self._windowed_fit(batch) if self.kind == "linear" else self._fit(batch)
-        return Restored(fit * batch.live[..., None] if self.task == "denoise" else torch.where(batch.live[..., None], recorded, fit))
+        return Restored(
+            fit * batch.live[..., None] if self.task == "denoise" else torch.where(batch.live[..., None], recorded, fit)
+        )
 
     def _multiples(self, batch: Batch) -> torch.Tensor:
         multiples = torch.zeros_like(batch.data)
@@ -125,7 +141,9 @@ class RadonRestorer:
             grid = matrix.grid
             if grid.n_moveout < 2:
                 continue
-            panel = grid.traces(self._solve(matrix, grid.spectra(batch.data[gathers[:, None], traces])), grid.fft_length)
+            panel = grid.traces(
+                self._solve(matrix, grid.spectra(batch.data[gathers[:, None], traces])), grid.fft_length
+            )
             panel *= self._beyond_cut(grid, float(batch.times[0])).to(panel)
             multiples[gathers[:, None], traces] = grid.traces(matrix.predict(grid.spectra(panel)), grid.n_time)
         return multiples
@@ -165,8 +183,9 @@ class RadonRestorer:
     def axes(self, batch: Batch, offset: torch.Tensor) -> RadonGrid:
         """Return the axes of one geometry; `offset` (trace) are its live ones.
 
-        The moveouts are whole multiples of a step that two traces can tell apart at the highest frequency, so that a gather
-        of little spread gets few of them and one of no spread a single one, which explains all of it as primary.
+        The moveouts are whole multiples of a step that two traces can tell apart at the highest frequency, so that a
+        gather of little spread gets few of them and one of no spread a single one, which explains all of it as
+        primary.
         """
         step_ms, f_max = _sampling(batch.times, self.spec)
         low, high, step = self._moveout_range(f_max)
@@ -179,10 +198,11 @@ class RadonRestorer:
         return RadonGrid(
             batch.data.shape[-1], step_ms, first * step, step, last - first + 1,
             self.ref_offset, self.kind, self.spec.ref_depth_m, self.spec.f_min, f_max,
+            reach=max(1.0, float(curve.abs().max())),
         )  # fmt: skip
 
     def _moveout_range(self, f_max: float) -> tuple[float, float, float]:
-        low, high, *step = self.spec.moveout_ms or (-150.0, 1000.0)  # type: ignore[misc]
+        low, high, *step = self.spec.moveouts or (-150.0, 1000.0)
         return low, high, step[0] if step else max(1000 / f_max, (high - low) / (MOST_MOVEOUTS - 1))
 
     def _beyond_cut(self, grid: RadonGrid, start: float) -> torch.Tensor:
@@ -196,18 +216,19 @@ class RadonRestorer:
         return 0.5 - 0.5 * torch.cos(math.pi * ((grid.moveouts[:, None] - centre) / width + 0.5).clamp(0, 1))
 
     def _windowed_fit(self, batch: Batch) -> torch.Tensor:
-        """Fit straight lines in windows of offset and time that overlap by half, each tapered, their weights adding to one."""
+        """Fit straight lines in tapered windows of offset and time that overlap by half."""
         fit, weight = torch.zeros_like(batch.data), torch.zeros_like(batch.data[..., :1])
         step_ms, f_max = _sampling(batch.times, self.spec)
         length = min(max(round(self.spec.window_ms / step_ms), 8), batch.data.shape[-1])
         for members, traces in geometries(batch.offset, batch.live):
             offset = batch.offset[members[0]].double()
-            for window in _offset_windows(offset, traces, self.spec.window_traces) if len(traces) else ():
+            everyone = torch.tensor(members, device=batch.data.device)
+            for window in _offset_windows(offset, traces.to(offset.device), self.spec.window_traces):
                 grid = self._line_grid(length, step_ms, f_max, window.half_width)
-                share = window.share(offset).to(batch.data)
-                for gathers in torch.tensor(members, device=batch.data.device).split(self._gathers_at_once(batch, grid)):
-                    fit[gathers] += share[:, None] * self._fit_window(batch.data, gathers, offset, window, grid)
-                    weight[gathers] += share[:, None]
+                share = window.share(offset).to(batch.data)[:, None]
+                for gathers in everyone.split(self._gathers_at_once(batch, grid)):
+                    fit[gathers] += share * self._fit_window(batch.data, gathers, offset, window, grid)
+                    weight[gathers] += share
         return fit / weight.clamp_min(torch.finfo(weight.dtype).tiny)
 
     def _fit_window(
@@ -231,8 +252,8 @@ class RadonRestorer:
 
     def _line_grid(self, length: int, step_ms: float, f_max: float, half_width: float) -> RadonGrid:
         """Return the axes of one window: moveouts at its half width, of all the slopes that the spec asks for."""
-        low, high = self.spec.moveout_ms[:2] if self.spec.moveout_ms else (-MAX_SLOPE * self.ref_offset, MAX_SLOPE * self.ref_offset)  # type: ignore[misc]
-        low, high = low * half_width / self.ref_offset, high * half_width / self.ref_offset
+        steepest = MAX_SLOPE * self.ref_offset
+        low, high = (bound * half_width / self.ref_offset for bound in self.spec.moveouts[:2] or (-steepest, steepest))
         step = max(400 / f_max, (high - low) / MOST_SLOPES)
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
         return RadonGrid(
@@ -265,6 +286,8 @@ class _Window(NamedTuple):
 
 def _offset_windows(offset: torch.Tensor, live: torch.Tensor, traces: int) -> list[_Window]:
     """Return windows of `traces` live traces in order of offset that overlap by half."""
+    if len(live) == 0:
+        return []
     ordered = live[torch.argsort(offset[live], stable=True)]
     starts = _window_starts(len(ordered), min(traces, len(ordered)))
     windows = []

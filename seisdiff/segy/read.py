@@ -71,7 +71,8 @@ def open_segy(
     columns, ranges = scan(
         TraceSource(layout), gather_fields, [*variables.values(), *_delay_fields(layout, keys or {})]
     )
-    names = [field.name for field in gather_fields] if gather else choose_keys(columns)
+    one_offset = "offset" in ranges and ranges["offset"][0] == ranges["offset"][1]
+    names = [field.name for field in gather_fields] if gather else choose_keys(columns, one_offset)
     grouping = group(names or [WHOLE], columns, layout.n_traces, _sort_columns(layout, sort_fields, foot))
     source = TraceSource(layout, grouping.order)
     always = {*_ALWAYS, *asked, *(keys or {})}

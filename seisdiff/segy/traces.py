@@ -24,8 +24,6 @@ FOOT = 0.3048
 #: What SEG-Y allows as a time scalar; older files keep other things in its bytes.
 _TIME_SCALARS = (1, 10, 100, 1000, 10000)
 _SCAN_ROWS = 8192
-#: Traces up to this length are read whole by a scan: faster than one page fault a trace.
-_SHORT_TRACE_BYTES, _READ_BYTES = 5000, 1 << 22
 _SCALAR_OF = {"coordinate": "coordinate_scalar", "elevation": "elevation_scalar", "time": "time_scalar"}
 #: Seismic Unix keeps floats of its own from byte 181 on, where SEG-Y has coordinates and a time scalar.
 SU_LAST_COMMON_BYTE = 180
@@ -218,16 +216,14 @@ def scan(
         check_field(layout, field)
     order = layout.byte_order
     columns = {field.name: np.empty(layout.n_traces, field.dtype(order).newbyteorder("=")) for field in keep}
-    short = layout.trace_bytes <= _SHORT_TRACE_BYTES
 
     def block(rows: slice) -> list[tuple[float, float]]:
-        traces = _read_traces(file.fileno(), layout, rows) if short else source.traces[rows]
+        traces = source.traces[rows]
         for field in keep:
             columns[field.name][rows] = _view(traces, field, order)
         return [_range(_view(traces, field, order)) for field in ranges]
 
-    with open(layout.path, "rb") as file:
-        blocks = run_blocks(block, layout.n_traces, _READ_BYTES // layout.trace_bytes if short else _SCAN_ROWS)
+    blocks = run_blocks(block, layout.n_traces, _SCAN_ROWS)
     limits = [(min(low for low, _ in found), max(high for _, high in found)) for found in zip(*blocks, strict=True)]
     return columns, dict(zip((field.name for field in ranges), limits, strict=True))
 
@@ -238,14 +234,6 @@ def check_field(layout: SegyLayout, field: Field) -> None:
         raise OptionError(
             f"{field.name}: bytes {field.byte}-{field.last_byte} lie beyond the trace header of {layout.header_bytes}"
         )
-
-
-def _read_traces(descriptor: int, layout: SegyLayout, rows: slice) -> np.ndarray:
-    length = (rows.stop - rows.start) * layout.trace_bytes
-    data = os.pread(descriptor, length, layout.first_trace + rows.start * layout.trace_bytes)
-    if len(data) < length:
-        raise FileFormatError(f"{layout.path}: the file became shorter while it was in use")
-    return np.frombuffer(data, np.uint8).reshape(-1, layout.trace_bytes)
 
 
 def _view(traces: np.ndarray, field: Field, byte_order: str) -> np.ndarray:

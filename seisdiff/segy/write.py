@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
+import threading
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,7 @@ from seisdiff.segy.samples import apply_exceptions, encode, sample_format_of
 from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.survey import sample_interval, vertical_dim
 
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 19
 _LARGEST_WORD = 2**16 - 1
 
 
@@ -47,6 +48,7 @@ class SegyWriter:
         self.byte_order = template.attrs["byte_order"]
         self.sample_format = _output_format(template, self.container, sample_format)
         self.history_written = False
+        self._putting = threading.Lock()
         self._template = template
         self._n_traces, self._n_samples = template.sizes["trace"], template.sizes[vertical_dim(template)]
         self._header_bytes = _header_bytes(template, self.container)
@@ -149,9 +151,10 @@ class SegyWriter:
     def _put(self, data: bytes | np.ndarray, position: int) -> None:
         left = memoryview(data if isinstance(data, bytes) else data.data).cast("B")
         try:
-            while len(left):
-                written = os.pwrite(self._file, left, position)
-                left, position = left[written:], position + written
+            with self._putting:  # the kernel lets one writer at a file in; others would spin for it
+                while len(left):
+                    written = os.pwrite(self._file, left, position)
+                    left, position = left[written:], position + written
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def read_start_table(path: str | Path) -> StartTable:
             continue
         try:
             gather, start = (float(word) for word in words)
+            if not (math.isfinite(gather) and math.isfinite(start)):
+                raise ValueError
         except ValueError:
             raise OptionError(f"{path}, line {number}: expected 'gather start_ms', found {line.strip()[:60]!r}") from None
         rows.append((gather, start))
