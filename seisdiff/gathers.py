@@ -25,8 +25,7 @@ class Gathers:
 
     `amplitude` and `raw_exception` (None: all zero) are (trace, sample), `trace_header` (trace, header byte); `offset` (m), `delay` (time of
     the first sample, ms), `live` and `first` (sample from which a trace may be changed) are (trace); `number` is
-    (gather), and `bounds` (gather + 1) the traces at which gathers begin and end. `step` is the sample interval, and
-    `origin` (ms) the time of the survey's first sample.
+    (gather), and `bounds` (gather + 1) the traces at which gathers begin and end. `step` is the sample interval.
     """
 
     amplitude: np.ndarray
@@ -39,7 +38,6 @@ class Gathers:
     number: np.ndarray
     bounds: np.ndarray
     step: float
-    origin: float
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,6 @@ def read_gathers(survey: xr.Dataset, chosen: slice, all_bounds: np.ndarray | Non
         number=survey["gather"].values[chosen],
         bounds=bounds,
         step=step,
-        origin=_origin(survey, times),
     )
 
 
@@ -166,15 +163,15 @@ class PaddedGathers:
 def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
     """Pad the gathers `chosen` to `fold` traces and to a common time axis, muted and scaled to order one.
 
-    Traces with different delays are placed at the nearest sample of an axis that is a whole number of samples away from
-    the first of the survey, so that a trace is placed alike in every unit.
+    The axis begins at the smallest delay, and traces that begin later are placed at its nearest sample; gathers are
+    restored alike in whatever company if they come with others of the same `time_axes` only.
     """
     bounds = gathers.bounds[chosen.start : chosen.stop + 1]
     traces = slice(int(bounds[0]), int(bounds[-1]))
     bounds = bounds - bounds[0]
-    shift, begin = _shifts(gathers.delay, gathers.step, gathers.origin)
+    shift, begin = _shifts(gathers.delay[traces], gathers.step)
     length = gathers.amplitude.shape[1] + int(shift.max(initial=0))
-    padding = _padding(bounds, shift[traces], fold, length)
+    padding = _padding(bounds, shift, fold, length)
     samples = np.where(gathers.live[traces, None], gathers.amplitude[traces], 0)
     exponents = torch.from_numpy(gather_exponents(samples, bounds))
     data = scale_down(padding.place_samples(samples), exponents).to(torch.float32)
@@ -184,8 +181,14 @@ def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
         live=padding.place(gathers.live[traces], False),
         times=torch.from_numpy(begin + gathers.step * np.arange(length)),
     )
-    first = padding.place(gathers.first[traces] + shift[traces], length)
+    first = padding.place(gathers.first[traces] + shift, length)
     return PaddedGathers(batch, padding, exponents, first, traces, chosen)
+
+
+def time_axes(gathers: Gathers) -> np.ndarray:
+    """Return float64 (gather, 2): the time (ms) at which the axis of each gather alone begins, and its last delay."""
+    starts = gathers.bounds[:-1]
+    return np.stack([each.reduceat(gathers.delay, starts) for each in (np.minimum, np.maximum)], axis=1)
 
 
 def _values(part: xr.Dataset, name: str) -> np.ndarray | None:
@@ -226,24 +229,18 @@ def _mute_samples(part: xr.Dataset, amplitude: np.ndarray, delay: np.ndarray, st
     return np.clip(sample, 0, amplitude.shape[1]).astype(np.int64)
 
 
-def _origin(survey: xr.Dataset, times: np.ndarray) -> float:
-    if "delay" in survey and survey.sizes["trace"]:
-        return float(survey["delay"][0])
-    return float(times[0]) if len(times) else 0.0
-
-
-def _shifts(delay: np.ndarray, step: float, origin: float) -> tuple[np.ndarray, float]:
+def _shifts(delay: np.ndarray, step: float) -> tuple[np.ndarray, float]:
     """Return how many samples after the start of the common axis each trace begins, and when (ms) the axis starts."""
+    begin = float(delay.min(initial=np.inf))
     if not len(delay) or step <= 0:
-        return np.zeros(len(delay), np.int64), float(delay.min(initial=np.inf))
-    place = np.floor((delay - origin) / step + 0.5)
-    shift = (place - place.min()).astype(np.int64)
+        return np.zeros(len(delay), np.int64), begin
+    shift = np.floor((delay - begin) / step + 0.5).astype(np.int64)
     if shift.max() > _LARGEST_SHIFT:
         raise SurveyError(
-            f"recording delays differ by {np.ptp(delay):g} ms within neighbouring gathers; if the delay words (bytes "
+            f"recording delays differ by {np.ptp(delay):g} ms within a gather; if the delay words (bytes "
             "109-110) hold something else, name another word with --key delay=BYTE"
         )
-    return shift, origin + step * float(place.min())
+    return shift, begin
 
 
 def _padding(bounds: np.ndarray, shift: np.ndarray, fold: int, length: int) -> Padding:

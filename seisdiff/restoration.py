@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import xarray as xr
 
 from seisdiff.config import RestoreRecipe
 from seisdiff.errors import OptionError
-from seisdiff.gathers import Gathers, PaddedGathers, Traces, pad_gathers
+from seisdiff.gathers import Gathers, PaddedGathers, Traces, pad_gathers, time_axes
 from seisdiff.operators.nmo import MoveoutCorrection, VelocityModel, looks_uncorrected, parse_velocities
 from seisdiff.restorers import resolve_restorer
 from seisdiff.restorers.base import Batch, Restorer
@@ -28,6 +29,8 @@ Notify = Callable[[str], None]
 
 #: Padded samples that a restorer is given at once.
 _BATCH_BYTES = 64 * 2**20
+#: How many gathers, and traces of each, are looked at for signs that NMO is missing.
+_LOOKED_AT, _LOOKED_AT_TRACES = 3, 32
 _TORCH_DTYPES = {4: torch.float32, 8: torch.float64}
 
 
@@ -147,10 +150,13 @@ def largest_offset(survey: xr.Dataset) -> float:
 
 def warn_if_uncorrected(gathers: Gathers, notify: Notify) -> None:
     """Say once that demultiple is given gathers that look like shots or lack NMO correction."""
-    fold = int(np.diff(gathers.bounds).max(initial=1))
-    chosen = slice(0, max(1, min(8, len(gathers.number))))
+    if not len(gathers.number):
+        return
+    chosen = slice(0, min(_LOOKED_AT, _batches(gathers, 1)[0].stop))
+    fold = int(np.diff(gathers.bounds)[chosen].max(initial=1))
     batch = pad_gathers(gathers, chosen, fold).batch
-    if looks_uncorrected(batch.data, batch.offset, batch.live, batch.times):
+    some = slice(None, None, -(-fold // _LOOKED_AT_TRACES))
+    if looks_uncorrected(batch.data[:, some], batch.offset[:, some], batch.live[:, some], batch.times):
         notify("warning: the gathers do not look NMO-corrected; demultiple expects flat primaries: give --nmo FILE or V0,K")
 
 
@@ -172,9 +178,11 @@ def _header_times(header: np.ndarray, name: str, attrs: Mapping[str, Any]) -> np
 
 
 def _batches(gathers: Gathers, fold: int) -> list[slice]:
-    count = len(gathers.number)
     size = max(1, _BATCH_BYTES // max(1, 4 * fold * gathers.amplitude.shape[1]))
-    return [slice(low, min(low + size, count)) for low in range(0, count, size)]
+    axes = time_axes(gathers)
+    edges = [0, *(np.flatnonzero((axes[1:] != axes[:-1]).any(axis=1)) + 1).tolist(), len(axes)]
+    runs = itertools.pairwise(edges)
+    return [slice(low, min(low + size, stop)) for start, stop in runs for low in range(start, stop, size)]
 
 
 def _first_multiple(gathers: Gathers, number: int) -> float:

@@ -42,7 +42,7 @@ def line_file(path: Path, survey: xr.Dataset | None = None, sample_format: str =
 
 
 class RawFile:
-    """The bytes of a big-endian SEG-Y (or SU) file with plain headers, apart; `samples` are its numbers, float64."""
+    """The bytes of a big-endian SEG-Y (or SU) file with plain headers; `raw` and `headers` are views of `traces`."""
 
     def __init__(self, path: Path, sample_format: str = "ieee32") -> None:
         data = np.fromfile(path, np.uint8)
@@ -51,14 +51,34 @@ class RawFile:
         self.count = int(data[first + 114 : first + 116].view(">u2")[0])
         self.file_header = data[:first]
         self.traces = data[first:].reshape(-1, 240 + self.count * self.width)
-        self.headers, raw = self.traces[:, :240], self.traces[:, 240:]
-        self.raw = raw.reshape(len(self.traces), self.count, self.width)
-        self.samples = decode(np.ascontiguousarray(raw), sample_format, "big").astype(np.float64)
+        self._format = sample_format
+
+    @property
+    def headers(self) -> np.ndarray:
+        """The trace headers (trace, byte)."""
+        return self.traces[:, :240]
+
+    @property
+    def raw(self) -> np.ndarray:
+        """The bytes of the samples (trace, sample, byte)."""
+        return self.traces[:, 240:].reshape(len(self.traces), self.count, self.width)
+
+    @property
+    def samples(self) -> np.ndarray:
+        """The samples as numbers, float64."""
+        raw = np.ascontiguousarray(self.traces[:, 240:])
+        return decode(raw, self._format, "big").astype(np.float64)
 
     def word(self, byte: int, kind: str = "i4") -> np.ndarray:
         """Return a header word (trace); `byte` counts from 1."""
         width = np.dtype(kind).itemsize
         return np.ascontiguousarray(self.headers[:, byte - 1 : byte - 1 + width]).view(f">{kind}")[:, 0].astype(int)
+
+    @property
+    def mute_ms(self) -> np.ndarray:
+        """The end of the mute (trace), its scalar of a tenth applied."""
+        assert (self.word(215, "i2") == -10).all()
+        return self.word(113, "i2") / 10
 
     def put(self, rows: Any, byte: int, values: Any, kind: str = "i4") -> RawFile:
         """Set a header word of some traces."""

@@ -23,10 +23,10 @@ def rms(samples: np.ndarray) -> float:
 
 
 def test_demultiple_moves_the_line_towards_its_primaries() -> None:
-    line = small_line(6, 24, 400)
+    line = small_line(2, 40, 500)
     restored = restore(line.full, quick("demultiple", start="250", radon={"moveout_ms": "-50:400:10"}))
     before, after = (rms(survey["amplitude"].values - line.primaries["amplitude"].values) for survey in (line.full, restored))
-    assert after < 0.6 * before
+    assert after < 0.5 * before
 
 
 def awkward_file(path: Path) -> Path:
@@ -50,7 +50,7 @@ def test_only_samples_in_the_zone_change_and_everything_else_is_the_same_bytes(t
     assert np.array_equal(before.file_header, after.file_header)
     same = (before.raw == after.raw).all(axis=2)
     times = 4.0 * np.arange(before.count)
-    zone = (times > 400) & (times >= before.word(113, "i2")[:, None])
+    zone = (times > 400) & (times >= before.mute_ms[:, None])
     zone[[5, 20]] = False
     assert same[~zone].all()
     assert np.array_equal(same, taken.samples == 0)
@@ -135,15 +135,16 @@ def test_every_road_through_files_and_stores_gives_the_same_bytes(sample_format:
     assert expected != source.read_bytes()
 
 
-def test_the_answer_in_memory_is_that_of_the_file_and_the_given_survey_is_not_changed(tmp_path: Path) -> None:
-    source, target = line_file(tmp_path / "in.sgy"), tmp_path / "out.sgy"
+@pytest.mark.parametrize("sample_format", ["ieee32", "ibm32"])
+def test_the_answer_in_memory_is_that_of_the_file_and_the_given_survey_is_not_changed(sample_format: str, tmp_path: Path) -> None:
+    source, target = line_file(tmp_path / "in.sgy", sample_format=sample_format), tmp_path / "out.sgy"
     survey = open_survey(source).load()
     copy = survey.copy(deep=True)
     restored = restore(survey, quick("denoise"))
     xr.testing.assert_identical(survey, copy)
     restore_file(str(source), str(target), quick("denoise"))
     assert np.array_equal(restored["amplitude"].values, open_survey(target)["amplitude"].values)
-    assert np.array_equal(restored["trace_header"].values, RawFile(target).headers)
+    assert np.array_equal(restored["trace_header"].values, RawFile(target, sample_format).headers)
     assert restored["live"].values.all()
     assert "denoise" in restored.attrs["history"][-1]
 

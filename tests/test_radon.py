@@ -238,6 +238,15 @@ def test_moveouts_are_told_at_one_offset_for_all_gathers() -> None:
     assert (flat - kept).norm() < 0.25 * flat.norm()
 
 
+def test_flat_event_that_a_mute_cuts_short_stays() -> None:
+    """Its end at a ninth of the reference moveout must not pass for curvature."""
+    batch, _ = corrected_cmp(0)
+    muted = batch.times < (batch.offset[0] - 500)[:, None]
+    event = (ricker(batch.times - 500).expand(48, 600) * ~muted).float()[None]
+    removed = event - demultiple(Batch(event, batch.offset, batch.live, batch.times))
+    assert (removed[0] * ~muted).norm() < 0.15 * event.norm()
+
+
 @pytest.mark.parametrize("offset", [0.0, 3000.0])
 def test_without_moveout_nothing_is_removed(offset: float) -> None:
     batch = scaled_batch()

@@ -66,9 +66,11 @@ def _root(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 bad input or usage, 130 interrupted, 1 a defect of ours."""
     signal.signal(signal.SIGTERM, _interrupt)
-    usage_error = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    usage_error: type[Exception] = next(
+        kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+    )
     try:
-        return typer.main.get_command(app)(args=arguments, prog_name="seisdiff", standalone_mode=False) or 0
+        code = typer.main.get_command(app)(args=arguments, prog_name="seisdiff", standalone_mode=False) or 0
     except SeisdiffError as error:
         return _fail(str(error), 2)
     except usage_error as error:
@@ -78,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         return _fail("out of memory; use a smaller --memory or smaller gathers", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; the same command with --resume goes on", 130)
+        code = 130
+    return _fail("interrupted; the same command with --resume goes on", 130) if code == 130 else code
 
 
 def run() -> None:
@@ -95,7 +98,7 @@ def _fail(message: str, code: int) -> int:
 
 def _fail_usage(error: Exception) -> int:
     """Say what was typed wrong and which help to read; nothing where the help has just been printed."""
-    message = error.format_message()  # type: ignore[attr-defined]
+    message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
     if not message:
         return 2
     context = getattr(error, "ctx", None)

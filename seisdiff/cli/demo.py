@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _HISTORY = "SYNTHETIC MARINE LINE, NMO-CORRECTED, STRETCH MUTE"
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where the demonstration's files go.")]
-Gathers = Annotated[int, typer.Option("--gathers", metavar="N", min=1, max=2000, help="How many CMP gathers the line has.")]
+Gathers = Annotated[
+    int, typer.Option("--gathers", metavar="N", min=1, max=2000, help="How many CMP gathers the line has.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Write into DIR though it exists.")]
 
 

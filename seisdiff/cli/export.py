@@ -10,7 +10,9 @@ from seisdiff.cli import options as opt
 
 SampleFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Sample format to write: ibm32, ieee32, int16, ... (default: as read)."),
+    typer.Option(
+        "--format", metavar="NAME", help="Sample format to write: ibm32, ieee32, int16, ... (default: as read)."
+    ),
 ]
 
 

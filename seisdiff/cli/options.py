@@ -50,27 +50,50 @@ Mapping = Annotated[
 ]
 Units = Annotated[
     str | None,
-    typer.Option("--units", metavar="m|ft", rich_help_panel=READING, help="Length unit of the headers, where the file does not say it or says it wrong."),
+    typer.Option(
+        "--units",
+        metavar="m|ft",
+        rich_help_panel=READING,
+        help="Length unit of the headers, where the file does not say it or says it wrong.",
+    ),
 ]
 DtMs = Annotated[
     float | None,
-    typer.Option("--dt-ms", metavar="MS", rich_help_panel=READING, help="Sample interval, where the file's is missing or wrong."),
+    typer.Option(
+        "--dt-ms", metavar="MS", rich_help_panel=READING, help="Sample interval, where the file's is missing or wrong."
+    ),
 ]
 Axis = Annotated[
     str,
-    typer.Option("--axis", metavar="time|depth", rich_help_panel=READING, help="What the vertical axis is; a depth axis takes the interval as m."),
+    typer.Option(
+        "--axis",
+        metavar="time|depth",
+        rich_help_panel=READING,
+        help="What the vertical axis is; a depth axis takes the interval as m.",
+    ),
 ]
 Memory = Annotated[
     float,
-    typer.Option("--memory", metavar="GIB", min=0.05, rich_help_panel=RUNNING, help="Memory that gathers under way may take."),
+    typer.Option(
+        "--memory", metavar="GIB", min=0.05, rich_help_panel=RUNNING, help="Memory that gathers under way may take."
+    ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", metavar="", rich_help_panel=RUNNING, help="Go on with an interrupted run of the same command, or start it.")
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        rich_help_panel=RUNNING,
+        help="Go on with an interrupted run of the same command, or start it.",
+    ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", metavar="", rich_help_panel=RUNNING, help="Replace OUT once the new one is complete.")
+    bool,
+    typer.Option("--overwrite", metavar="", rich_help_panel=RUNNING, help="Replace OUT once the new one is complete."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", rich_help_panel=RUNNING, help="No progress and no notices.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", metavar="", rich_help_panel=RUNNING, help="No progress and no notices.")
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
 
 

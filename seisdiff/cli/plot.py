@@ -11,9 +11,7 @@ from seisdiff.cli import options as opt
 
 Sources = Annotated[
     list[str],
-    typer.Argument(
-        metavar="IN", help="Surveys, one a panel, such as input, output and removed."
-    ),
+    typer.Argument(metavar="IN", help="Surveys, one a panel, such as input, output and removed."),
 ]
 Picture = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT.png", help="The picture to write: .png, .pdf, .svg or .jpg.")

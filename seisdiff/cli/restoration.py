@@ -7,24 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-
 if TYPE_CHECKING:
+    from seisdiff.config import RestoreRecipe
     from seisdiff.engine import ReadOptions
+    from seisdiff.passes import RunOptions, Summary
 
 ZONE = "What may be changed"
 METHOD = "Method"
 
 Method = Annotated[
-    str, typer.Option("--method", metavar="NAME", rich_help_panel=METHOD, help="radon (unet and diffusion: not there yet).")
+    str,
+    typer.Option("--method", metavar="NAME", rich_help_panel=METHOD, help="radon (unet and diffusion: not there yet)."),
 ]
 Removed = Annotated[
-    str | None, typer.Option("--removed", metavar="OUT2", help="Also write what was taken out: input minus written output.")
+    str | None,
+    typer.Option("--removed", metavar="OUT2", help="Also write what was taken out: input minus written output."),
 ]
 SampleFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Sample format of a SEG-Y OUT: ibm32, ieee32 ... (default: as read)."),
+    typer.Option(
+        "--format", metavar="NAME", help="Sample format of a SEG-Y OUT: ibm32, ieee32 ... (default: as read)."
+    ),
 ]
-NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Leave the text header as it is: no line that says what was done.")]
+NoHistory = Annotated[
+    bool,
+    typer.Option("--no-history", metavar="", help="Leave the text header as it is: no line that says what was done."),
+]
 StartMs = Annotated[
     str | None,
     typer.Option(
@@ -36,7 +44,14 @@ StartMs = Annotated[
     ),
 ]
 TaperMs = Annotated[
-    float, typer.Option("--taper-ms", metavar="MS", min=0, rich_help_panel=ZONE, help="Ramp after the start time over which changes set in.")
+    float,
+    typer.Option(
+        "--taper-ms",
+        metavar="MS",
+        min=0,
+        rich_help_panel=ZONE,
+        help="Ramp after the start time over which changes set in.",
+    ),
 ]
 RefOffset = Annotated[
     float | None,
@@ -59,7 +74,12 @@ Kind = Annotated[
 ]
 Solver = Annotated[
     str,
-    typer.Option("--solver", metavar="sparse|ls", rich_help_panel=METHOD, help="Radon: high resolution, or least squares: quicker."),
+    typer.Option(
+        "--solver",
+        metavar="sparse|ls",
+        rich_help_panel=METHOD,
+        help="Radon: high resolution, or least squares: quicker.",
+    ),
 ]
 MoveoutMs = Annotated[
     str | None,
@@ -71,7 +91,8 @@ MoveoutMs = Annotated[
     ),
 ]
 ZeroNonfinite = Annotated[
-    bool, typer.Option("--zero-nonfinite", metavar="", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros.")
+    bool,
+    typer.Option("--zero-nonfinite", metavar="", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros."),
 ]
 
 
@@ -109,5 +130,10 @@ def run_restoration(
             source, target, checked, removed=removed, reading=reading, run=run, sample_format=sample_format
         )
         print_summary(summary, target, quiet)
-        if checked.task == "interpolate" and not (summary.filled_traces or summary.already_done):
-            run.notify("warning: no trace was filled; only dead ones are, and those that --refine or --to-offsets make")
+        _warn_if_nothing_filled(checked, summary, run)
+
+
+def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:
+    makes_new = recipe.refine > 1 or recipe.to_offsets
+    if recipe.task == "interpolate" and not (makes_new or summary.filled_traces or summary.already_done):
+        run.notify("warning: no trace is dead, so none was filled; --refine and --to-offsets make new ones")

@@ -28,10 +28,10 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
         low, middle, high = summary.start_ms
         lines.append(f"estimated first multiple: {middle:.0f} ms (from {low:.0f} to {high:.0f})")
     counts = {
-        "units were finished before and kept": summary.resumed_units,
-        "dead traces filled": summary.filled_traces,
-        "dead traces": summary.dead_traces,
-        "samples clipped to the range of the output's integer format": summary.clipped_samples,
+        "units kept of the interrupted run": summary.resumed_units,
+        "dead or new traces filled": summary.filled_traces,
+        "traces left dead": summary.dead_traces,
+        "samples clipped to the range of the output's format": summary.clipped_samples,
         "non-finite samples taken as zeros": summary.nonfinite_samples,
     }
-    return lines + [f"{count} {what}" for what, count in counts.items() if count]
+    return lines + [f"{what}: {count}" for what, count in counts.items() if count]

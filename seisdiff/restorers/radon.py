@@ -19,6 +19,7 @@ Task = Literal["demultiple", "denoise", "interpolate"]
 HIGHEST = 0.8  # of Nyquist: recording filters leave little above
 MOST_MOVEOUTS = 256
 FULL_SPREAD = 0.5  # of the moveout at the reference offset: gathers that see less get coarser moveouts
+SEEN = 0.4  # of the cut: an event is a multiple if the live traces see that much of it
 WEIGHT_FLOOR = 1e-3
 ESTIMATION_STRIDE = 4  # weights that all frequencies share need only every fourth
 MOST_SLOPES = 80
@@ -141,10 +142,9 @@ class RadonRestorer:
             grid = matrix.grid
             if grid.n_moveout < 2:
                 continue
-            panel = grid.traces(
-                self._solve(matrix, grid.spectra(batch.data[gathers[:, None], traces])), grid.fft_length
-            )
-            panel *= self._beyond_cut(grid, float(batch.times[0])).to(panel)
+            data = batch.data[gathers[:, None], traces]
+            panel = grid.traces(self._solve(matrix, grid.spectra(data)), grid.fft_length)
+            panel *= self._beyond_cut(grid, float(batch.times[0]), _spread(data, matrix.curve)).to(panel)
             multiples[gathers[:, None], traces] = grid.traces(matrix.predict(grid.spectra(panel)), grid.n_time)
         return multiples
 
@@ -205,15 +205,20 @@ class RadonRestorer:
         low, high, *step = self.spec.moveouts or (-150.0, 1000.0)
         return low, high, step[0] if step else max(1000 / f_max, (high - low) / (MOST_MOVEOUTS - 1))
 
-    def _beyond_cut(self, grid: RadonGrid, start: float) -> torch.Tensor:
-        """Return the part of each panel sample that is multiple, (moveout, time): a raised cosine about the cut."""
+    def _beyond_cut(self, grid: RadonGrid, start: float, spread: torch.Tensor) -> torch.Tensor:
+        """Return the share of multiples in panel samples (gather, moveout, time): a raised cosine about the cut.
+
+        `spread` (gather, time) is how much of the reference moveout the gather sees. Where a mute or a short spread
+        leaves less than SEEN, the cut goes up in proportion, for a flat event that ends early looks like a curved one.
+        """
         points = torch.tensor(_cut_points(self.spec.cut_ms), dtype=torch.float64)
-        index = torch.arange(grid.fft_length, dtype=torch.float64)
-        wrapped = index >= (grid.n_time + grid.fft_length) / 2
-        time = start + grid.step * torch.where(wrapped, index - grid.fft_length, index)
+        index = torch.arange(grid.fft_length)
+        index = torch.where(index >= (grid.n_time + grid.fft_length) // 2, index - grid.fft_length, index)
+        seen = spread.cpu().double()[:, index.clamp(0, grid.n_time - 1)]
         width = max(self.spec.taper_ms, 1e-6)
-        centre = _interpolate(time, points).clamp_min(self.protect + width / 2)
-        return 0.5 - 0.5 * torch.cos(math.pi * ((grid.moveouts[:, None] - centre) / width + 0.5).clamp(0, 1))
+        cut = _interpolate(start + grid.step * index.double(), points) * (SEEN / seen.clamp_min(1e-6)).clamp_min(1)
+        place = (grid.moveouts[:, None] - cut.clamp_min(self.protect + width / 2)[:, None]) / width
+        return 0.5 - 0.5 * torch.cos(math.pi * (place + 0.5).clamp(0, 1))
 
     def _windowed_fit(self, batch: Batch) -> torch.Tensor:
         """Fit straight lines in tapered windows of offset and time that overlap by half."""
@@ -314,6 +319,18 @@ def _sampling(times: torch.Tensor, spec: RadonSpec) -> tuple[float, float]:
     """Return the sample step (ms) and the highest frequency (Hz) to use."""
     step = float(times[1] - times[0]) if len(times) > 1 else 1.0
     return step, min(spec.f_max or HIGHEST * 500 / step, 500 / step)
+
+
+def _spread(data: torch.Tensor, curve: torch.Tensor) -> torch.Tensor:
+    """Return the range of phi(x) that is not muted, (gather, time); one gather where all are the same.
+
+    The mute is what is zero from the first sample on.
+    """
+    recorded = (data != 0).cummax(dim=-1).values
+    highest = torch.where(recorded, curve[:, None], -math.inf).amax(dim=1)
+    lowest = torch.where(recorded, curve[:, None], math.inf).amin(dim=1)
+    spread = (highest - lowest).clamp_min(0)
+    return spread[:1] if bool((spread == spread[:1]).all()) else spread
 
 
 def _interpolate(at: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,134 @@
+"""Make the pictures of the documentation: `python docs/make_figures.py [NAME]...` from the root of the checkout.
+
+The real gathers are looked for in the folder that SEISDIFF_FIELD_DATA names, or in ../shared/field: see docs/radon.md
+for where they come from. Figures in titles are measured here, by `seisdiff.scores`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from PIL import Image
+
+from seisdiff import ReadOptions, RestoreRecipe, compare, open_survey, restore
+from seisdiff.cli.app import main
+from seisdiff.plots import plot_gathers
+from seisdiff.scores import snr_db
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "docs" / "figures"
+FIELD = Path(os.environ.get("SEISDIFF_FIELD_DATA", ROOT.parent / "shared" / "field"))
+_DPI = 80
+_GREYS = 24
+_NOISE_SEED, _HOLES_SEED = 1, 2
+_NOISE, _KILLED = 0.5, 0.25
+
+
+def gom_demultiple(folder: Path) -> None:
+    """Real CMP gather: default options, as typed."""
+    names = {part: folder / f"{part}.su" for part in ("output", "removed")}
+    source = FIELD / "prestack" / "gom_cdp_nmo.su"
+    _run("demultiple", source, names["output"], "--units", "ft", "--removed", names["removed"])
+    panels = {name: open_survey(path, ReadOptions(units="ft")) for name, path in {"input": source, **names}.items()}
+    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple, default options"
+    _save("gom_demultiple", panels, title=title, window=(1600, 7000))
+
+
+def demo_demultiple(folder: Path) -> None:
+    """Made line, of which the primaries are known."""
+    _run("demo", folder / "demo", "--gathers", "6")
+    files = {"input": "line", "output": "line_radon", "removed": "multiples_radon", "truth: primaries": "primaries"}
+    panels = {title: open_survey(folder / "demo" / f"{name}.sgy") for title, name in files.items()}
+    scores = compare(panels["truth: primaries"], panels["output"], panels["input"]).overall
+    figures = f"SNR {scores.input_snr_db:.1f} dB before, {scores.snr_db:.1f} dB after (6 gathers)"
+    _save("demo_demultiple", panels, title=f"Made line, one CMP gather: seisdiff demo, {figures}", window=(500, 3996))
+
+
+def viking_denoise(folder: Path) -> None:
+    """Real shots with noise added."""
+    recorded = _viking()
+    noisy = _with_samples(recorded, _with_noise(recorded["amplitude"].values))
+    clean = restore(noisy, RestoreRecipe(task="denoise"))
+    scores = compare(recorded, clean, noisy).overall
+    panels = {
+        "as recorded": recorded,
+        f"noise added: SNR {scores.input_snr_db:.1f} dB": noisy,
+        f"output: SNR {scores.snr_db:.1f} dB": clean,
+        "removed": _with_samples(noisy, noisy["amplitude"].values - clean["amplitude"].values),
+    }
+    title = "Viking Graben, one of 4 marine shots: seisdiff denoise, default options; SNR against the shots as recorded"
+    _save("viking_denoise", panels, title=title)
+
+
+def viking_interpolate(folder: Path) -> None:
+    """Real shots with traces killed."""
+    recorded = _viking()
+    killed = np.random.default_rng(_HOLES_SEED).random(recorded.sizes["trace"]) < _KILLED
+    truth = recorded["amplitude"].values
+    holes = _with_samples(recorded, np.where(killed[:, None], 0, truth))
+    filled = restore(holes, RestoreRecipe(task="interpolate"))
+    quality = snr_db(truth, filled["amplitude"].values, killed)
+    panels = {
+        "as recorded": recorded,
+        f"{killed.sum()} of {len(killed)} traces killed": holes,
+        f"output: SNR {quality:.1f} dB in them": filled,
+        "as recorded minus output": _with_samples(recorded, truth - filled["amplitude"].values),
+    }
+    _save(
+        "viking_interpolate",
+        panels,
+        title="Viking Graben, one of 4 marine shots: seisdiff interpolate, default options",
+    )
+
+
+def _run(*words: object) -> None:
+    code = main([str(word) for word in words])
+    if code:
+        raise SystemExit(code)
+
+
+def _viking() -> xr.Dataset:
+    survey = open_survey(FIELD / "prestack" / "viking_small.segy").load()
+    return survey.drop_vars("raw_exception")
+
+
+def _with_samples(survey: xr.Dataset, samples: np.ndarray) -> xr.Dataset:
+    return survey.assign(amplitude=(survey["amplitude"].dims, samples.astype(np.float32)))
+
+
+def _with_noise(samples: np.ndarray) -> np.ndarray:
+    """Add white noise, its RMS that of all the samples times _NOISE."""
+    noise = np.random.default_rng(_NOISE_SEED).standard_normal(samples.shape)
+    return samples + _NOISE * float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) * noise
+
+
+def _save(
+    name: str, panels: Mapping[str, xr.Dataset], *, title: str, window: tuple[float, float] | None = None
+) -> None:
+    """Draw one gather of every panel and write it in few greys, which keeps the file small."""
+    figure = plot_gathers(panels, window=window)
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.95))  # type: ignore[union-attr]
+    figure.suptitle(title, y=0.985, fontsize=14)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=_DPI)
+    FIGURES.mkdir(exist_ok=True)
+    path = FIGURES / f"{name}.png"
+    Image.open(drawn).convert("L").quantize(_GREYS).save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+FIGURE_MAKERS: dict[str, Callable[[Path], None]] = {
+    make.__name__: make for make in (gom_demultiple, demo_demultiple, viking_denoise, viking_interpolate)
+}
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or FIGURE_MAKERS:
+        with tempfile.TemporaryDirectory() as scratch:
+            FIGURE_MAKERS[wanted](Path(scratch))
