@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures"
 FIELD = Path(os.environ.get("SEISDIFF_FIELD_DATA", ROOT.parent / "shared" / "field"))
 _DPI = 80
-_GREYS = 24
+_GREY_STEP = 5
 _NOISE_SEED, _HOLES_SEED = 1, 2
 _NOISE, _KILLED = 0.5, 0.25
 
@@ -120,7 +120,8 @@ def _save(
     figure.savefig(drawn, dpi=_DPI)
     FIGURES.mkdir(exist_ok=True)
     path = FIGURES / f"{name}.png"
-    Image.open(drawn).convert("L").quantize(_GREYS).save(path, optimize=True)
+    greys = [min(255, round(grey / _GREY_STEP) * _GREY_STEP) if grey < 250 else 255 for grey in range(256)]
+    Image.open(drawn).convert("L").point(greys).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 

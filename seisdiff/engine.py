@@ -137,7 +137,7 @@ def history_line(recipe: RestoreRecipe) -> str:
 class MemorySink:
     """An output in memory: `survey` is complete once `finish` has been called."""
 
-    unit_rows = None
+    unit_rows: int | None = None
     _WRITTEN = ("amplitude", "raw_exception", "trace_header")
 
     def __init__(self, template: xr.Dataset, history: str | None) -> None:

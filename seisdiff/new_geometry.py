@@ -196,7 +196,7 @@ def _join(gathers: Gathers, parts: list[_Expanded]) -> tuple[Gathers, np.ndarray
         gathers,
         amplitude=amplitude,
         raw_exception=None if words is None else np.where(known[:, None], words[recorded], 0).astype(words.dtype),
-        trace_header=None if gathers.trace_header is None else np.concatenate([part.header for part in parts]),
+        trace_header=None if gathers.trace_header is None else np.concatenate([part.header for part in parts if part.header is not None]),
         offset=np.concatenate([part.offset for part in parts]),
         delay=np.concatenate([part.delay for part in parts]),
         live=np.concatenate([part.live for part in parts]),

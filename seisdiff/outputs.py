@@ -59,7 +59,7 @@ def open_sink(
 class SegySink:
     """A SEG-Y or SU file of its final size, whose traces are written at their places."""
 
-    unit_rows = None
+    unit_rows: int | None = None
 
     def __init__(
         self,

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from tests.segy_files import write_segy
 from tests.small_lines import RawFile, small_line
 
 _QUICK = ["--moveout-ms", "-50:200:25", "--kind", "parabolic"]
-_TILES = 60
+_TILES = 30
 #: What makes a small file have many units: small shards, and few samples in memory.
 _SIZES = {
-    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**17, "seisdiff.store._MAX_SHARD_BYTES": 2**18,
-    "seisdiff.units._COPIES_IN_FLIGHT": 500,
+    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**16, "seisdiff.store._MAX_SHARD_BYTES": 2**18,
+    "seisdiff.units._COPIES_IN_FLIGHT": 10_000,
 }  # fmt: skip
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["seisdiff.engine", "seisdiff.cli.app", "tests.test_resume"])
@@ -40,11 +41,19 @@ def main(command: list[str]) -> int:
 
 
 def run_small(command: list[str]) -> None:
-    """Run a command with many small units, and exit with its code."""
+    """Run a command with many small units, each of which takes its time, and exit with its code."""
     import torch
 
+    from seisdiff.ledger import Ledger
+
+    def slowly(ledger: Ledger, unit: int, figures: Mapping[str, Any]) -> None:
+        time.sleep(0.02)
+        commit(ledger, unit, figures)
+
     torch.set_num_threads(2)
+    commit = Ledger.commit
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "commit", slowly)
         for name, value in _SIZES.items():
             patch.setattr(name, value)
         sys.exit(main(command))
@@ -60,7 +69,7 @@ def small_units() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, small_units: None) -> Path:
-    """A folder with a file of 240 gathers, the same as a store, and what uninterrupted runs make of them."""
+    """A folder with a file of 120 gathers, the same as a store, and what uninterrupted runs make of them."""
     folder = tmp_path_factory.mktemp("resume")
     file = RawFile(write_segy(small_line(4, 16, 250).full, folder / "line.sgy"))
     file.traces = np.tile(file.traces, (_TILES, 1))
@@ -122,7 +131,7 @@ def test_kill_9_at_random_moments_then_resume_gives_the_same_bytes(what: str, ki
     assert main([*command, "--resume", "-q"]) == 0
     for output in [target, *([folder / "killed_removed.zarr"] if what == "demultiple" else [])]:
         assert content(output) == content(output.with_name(output.name.replace("killed", "whole"))), output.name
-    assert not list(folder.glob(".killed*"))
+    assert not [str(left) for hidden in folder.glob(f".{target.name}*") for left in (hidden, *hidden.rglob("*"))]
 
 
 def _begun(before: int, first: bool) -> Callable[[Path], bool]:
