@@ -22,12 +22,22 @@ from pathlib import Path
 
 import numpy as np
 
-from seisdiff.engine import RunOptions, export, ingest
+from seisdiff.passes import RunOptions
 from seisdiff.segy import FIELDS, SegyWriter, detect_layout, scan_headers, set_header_values
 from seisdiff.synthetic.marine import marine_line
+from seisdiff.transfer import export, ingest
 
 FOLD, SAMPLES = 60, 1000
-SCANNED = ("cdp", "offset", "field_record", "channel", "source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y")
+SCANNED = (
+    "cdp",
+    "offset",
+    "field_record",
+    "channel",
+    "source_coord_x",
+    "source_coord_y",
+    "group_coord_x",
+    "group_coord_y",
+)
 
 
 def make_file(path: Path, gigabytes: float, sample_format: str) -> Path:
@@ -78,8 +88,12 @@ def speeds(folder: Path, gigabytes: float, passes: int) -> dict[str, float]:
         figures[f"header scan {sample_format}, million traces/s"] = layout.n_traces / seconds / 1e6
         store, back = folder / "speed.zarr", folder / "speed.sgy"
         run = RunOptions(overwrite=True)
-        figures[f"ingest {sample_format}, GB/s"] = size / best_seconds(lambda p=path, s=store: ingest(str(p), str(s), run=run), passes)
-        figures[f"export {sample_format}, GB/s"] = size / best_seconds(lambda b=back, s=store: export(str(s), str(b), run), passes)
+        figures[f"ingest {sample_format}, GB/s"] = size / best_seconds(
+            lambda p=path, s=store: ingest(str(p), str(s), run=run), passes
+        )
+        figures[f"export {sample_format}, GB/s"] = size / best_seconds(
+            lambda b=back, s=store: export(str(s), str(b), run), passes
+        )
         same = subprocess.run(["cmp", path, back]).returncode == 0
         figures[f"export {sample_format} byte-identical"] = float(same)
         shutil.rmtree(store)
@@ -106,7 +120,9 @@ def commands(source: Path, folder: Path) -> dict[str, list[str]]:
 def peak_memory(arguments: list[str]) -> tuple[float, float]:
     """Run one command and return the peak of its anonymous memory in GiB, and its seconds."""
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "seisdiff", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seisdiff", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     peak = 0
     while process.poll() is None:
         peak = max(peak, anonymous_kib(process.pid))

@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seisdiff.config import RestoreRecipe
-    from seisdiff.engine import ReadOptions, export, ingest, open_survey, restore, restore_file
+    from seisdiff.engine import restore, restore_file
     from seisdiff.errors import SeisdiffError
     from seisdiff.passes import RunOptions, Summary
     from seisdiff.scores import compare
+    from seisdiff.sources import ReadOptions, open_survey
     from seisdiff.survey import check_survey, make_survey, to_grid
+    from seisdiff.transfer import export, ingest
 
 _HOME = {
-    "ReadOptions": "engine",
+    "ReadOptions": "sources",
     "RestoreRecipe": "config",
     "RunOptions": "passes",
     "SeisdiffError": "errors",
     "Summary": "passes",
     "check_survey": "survey",
     "compare": "scores",
-    "export": "engine",
-    "ingest": "engine",
+    "export": "transfer",
+    "ingest": "transfer",
     "make_survey": "survey",
-    "open_survey": "engine",
+    "open_survey": "sources",
     "restore": "engine",
     "restore_file": "engine",
     "to_grid": "survey",

@@ -1,75 +1,27 @@
-"""Whole files and stores: opened, ingested, exported and restored, with bounded memory, resumable, all or nothing."""
+"""Restorations of whole files and stores, with bounded memory, resumable, all or nothing; and of surveys in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import xarray as xr
 
 from seisdiff.config import RestoreRecipe
-from seisdiff.errors import OptionError, SeisdiffError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
-from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry, plan_geometry
-from seisdiff.outputs import container_of, open_sink
-from seisdiff.passes import Notify, Pass, RunOptions, Summary, local_rows, run_pass
+from seisdiff.outputs import open_sink
+from seisdiff.passes import Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
-from seisdiff.segy import Field, describe_gathers, open_segy
-from seisdiff.store import open_store
+from seisdiff.segy import describe_gathers
+from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey, gather_bounds
 from seisdiff.units import Unit
-
-#: How much of a file's beginning and end goes into its fingerprint, with its size and time of change.
-_FINGERPRINT_BYTES = 2**16
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How a SEG-Y or SU file is to be understood, as `seisdiff.segy.open_segy` takes it; a store already is."""
-
-    gather: tuple[str, ...] | None = None
-    sort: tuple[str, ...] = ()
-    keys: Mapping[str, Field] = field(default_factory=dict)
-    units: str | None = None
-    dt_ms: float | None = None
-    axis: str = "time"
-
-
-def open_survey(source: str | Path, reading: ReadOptions = ReadOptions()) -> xr.Dataset:
-    """Open a SEG-Y or SU file or a Zarr store, told apart by name, as a lazy survey."""
-    if container_of(str(source)) == "zarr":
-        return open_store(str(source))
-    return open_segy(
-        source,
-        gather=reading.gather,
-        sort=reading.sort,
-        keys=dict(reading.keys),
-        units=reading.units,
-        dt_ms=reading.dt_ms,
-        axis=reading.axis,
-    )
-
-
-def ingest(source: str, target: str, reading: ReadOptions = ReadOptions(), run: RunOptions = RunOptions()) -> Summary:
-    """Read a SEG-Y or SU file into a Zarr store, from which `export` gives back the same bytes."""
-    if container_of(target) != "zarr":
-        raise OptionError(f"{target}: ingest writes a store; expected a name that ends in .zarr")
-    return _convert(source, target, reading, run, None)
-
-
-def export(source: str, target: str, run: RunOptions = RunOptions(), *, sample_format: str | None = None) -> Summary:
-    """Write a store to a SEG-Y or SU file: the recorded bytes wherever samples are as recorded."""
-    if container_of(target) == "zarr":
-        raise OptionError(f"{target}: export writes SEG-Y or SU; expected a name that ends in .sgy, .segy or .su")
-    return _convert(source, target, ReadOptions(), run, sample_format)
 
 
 def restore_file(
@@ -87,18 +39,19 @@ def restore_file(
     `removed` names a second output: the input minus the written output. Raises a SeisdiffError for bad input; a run
     that was interrupted can be resumed.
     """
-    survey = _usable(open_survey(source, reading), run.notify)
-    run.notify(describe_gathers(survey))
-    restoration = prepare(recipe, survey, _format_of(target, survey, sample_format), run.notify)
     told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {"format": sample_format, "removed": removed}
-    facts = _fingerprint(source, reading, told | _named_files(recipe), run)
     targets = [target, *([removed] if removed else [])]
-    with _begin(targets, facts, run, source) as ledger:
+    for name in targets:
+        container_of(name)
+    with begin_run(source, targets, reading, told | _named_files(recipe), run) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
+        survey = _usable(open_survey(source, reading), run.notify)
+        run.notify(describe_gathers(survey))
+        restoration = prepare(recipe, survey, _format_of(target, survey, sample_format), run.notify)
         geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
         history = history_line(recipe) if run.history else None
-        sinks = [
+        sinks = tuple(
             open_sink(
                 ledger.partial(name),
                 name,
@@ -108,9 +61,9 @@ def restore_file(
                 resume=ledger.resumed,
             )
             for name in targets
-        ]
+        )
         make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, bool(removed))
-        return run_pass(Pass(survey, geometry, tuple(sinks), make), run, ledger)
+        return run_pass(Pass(survey, geometry, sinks, make), run, ledger)
 
 
 def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOptions()) -> xr.Dataset:
@@ -159,8 +112,8 @@ class MemorySink:
             self.survey["trace_id_code"].values[filled_rows] = 1
         live = np.ones(self.survey.sizes["trace"], bool)
         live[dead_rows] = False
-        columns = {name: (self._dims[name], array) for name, array in self._arrays.items()}
-        self.survey = self.survey.assign(**columns, live=("trace", live))
+        columns: dict[str, Any] = {name: (self._dims[name], array) for name, array in self._arrays.items()}
+        self.survey = self.survey.assign({**columns, "live": ("trace", live)})
 
 
 @dataclass(frozen=True)
@@ -194,38 +147,9 @@ class _Restore:
         return outputs, figures
 
     def _source_trace(self, unit: Unit) -> np.ndarray:
-        return self.survey["source_trace"][int(self.bounds[unit.gathers.start]) : int(self.bounds[unit.gathers.stop])].values
-
-
-def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sample_format: str | None) -> Summary:
-    survey = open_survey(source, reading)
-    check_survey(survey)
-    run.notify(describe_gathers(survey))
-    facts = _fingerprint(source, reading, {"task": "convert", "format": sample_format}, run)
-    with _begin([target], facts, run, source) as ledger:
-        if ledger.complete:
-            return Summary(already_done=True)
-        geometry = plan_geometry(survey)
-        sink = open_sink(ledger.partial(target), target, survey, sample_format=sample_format, resume=ledger.resumed)
-
-        def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
-            return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
-
-        return run_pass(Pass(survey, geometry, (sink,), copy), run, ledger)
-
-
-@contextmanager
-def _begin(targets: Sequence[str], facts: Mapping[str, Any], run: RunOptions, source: str) -> Iterator[Ledger]:
-    """Give the ledger of a run; bad input before any unit is done leaves nothing behind."""
-    with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
-        try:
-            yield ledger
-        except SeisdiffError as error:
-            done = ledger.units_done()
-            if not done:
-                ledger.discard()
-                raise
-            raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
+        return self.survey["source_trace"][
+            int(self.bounds[unit.gathers.start]) : int(self.bounds[unit.gathers.stop])
+        ].values
 
 
 def _usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
@@ -244,38 +168,6 @@ def _format_of(target: str, survey: xr.Dataset, sample_format: str | None) -> st
 
 def _any_store(targets: Sequence[str]) -> bool:
     return any(container_of(target) == "zarr" for target in targets)
-
-
-def _fingerprint(source: str, reading: ReadOptions, options: Mapping[str, Any], run: RunOptions) -> dict[str, Any]:
-    keys = {f"key {name}": [field.byte, field.type] for name, field in reading.keys.items()}
-    reads = {name: getattr(reading, name) for name in ("gather", "sort", "units", "dt_ms", "axis")}
-    facts = {"input": _identity(source), **reads, **keys, **options, "memory": run.memory_gib, "history": run.history}
-    facts |= {f"version of {name}": version(name) for name in ("seisdiff", "torch", "numpy")}
-    return dict(_flat(facts))
-
-
-def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield facts one by one, so that the one that differs can be named."""
-    for name, fact in facts.items():
-        if isinstance(fact, Mapping):
-            yield from _flat(fact, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", list(fact) if isinstance(fact, tuple) else fact
-
-
-def _identity(source: str) -> dict[str, Any]:
-    """Return what tells one input from another without reading it whole: size, time of change, both ends."""
-    if container_of(source) == "zarr":
-        fs, path = fsspec.core.url_to_fs(source)
-        root = f"{path.rstrip('/')}/zarr.json"
-        return {"store": hashlib.sha256(fs.cat_file(root)).hexdigest(), "changed": fs.info(root).get("mtime")}
-    path = Path(source)
-    facts = path.stat()
-    with path.open("rb") as file:
-        digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
-        file.seek(max(0, facts.st_size - _FINGERPRINT_BYTES))
-        digest.update(file.read())
-    return {"bytes": facts.st_size, "changed": facts.st_mtime_ns, "ends": digest.hexdigest()}
 
 
 def _named_files(recipe: RestoreRecipe) -> dict[str, str]:

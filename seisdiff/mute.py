@@ -73,6 +73,17 @@ def data_start(
     return np.where(live, start, np.ceil(neighbour_mute(start, offset, live)).astype(np.int64))
 
 
+def data_stop(stop: np.ndarray, n_samples: int, offset: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Return int64 (trace): the sample from which a trace of one gather ends in zeros and may not be changed.
+
+    `stop` is one past the last non-zero sample; for a dead trace it is taken from its live neighbours.
+    """
+    if live.all():
+        return stop
+    tail = neighbour_mute(n_samples - stop, offset, live)
+    return np.where(live, stop, n_samples - np.ceil(tail).astype(np.int64))
+
+
 def _outward_slope(x: np.ndarray, y: np.ndarray) -> float:
     """Return the slope of y over the last few distinct x, at least 0."""
     x, y = x[-_NEIGHBOURS:], y[-_NEIGHBOURS:]

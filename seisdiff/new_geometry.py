@@ -10,7 +10,7 @@ import xarray as xr
 
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.gathers import Gathers
-from seisdiff.mute import data_start
+from seisdiff.mute import data_start, data_stop
 from seisdiff.segy import TracePlan, match_offsets, plan_headers, refine_offsets, renumber, resolve_field
 from seisdiff.segy.columns import header_columns
 from seisdiff.segy.traces import FOOT
@@ -47,7 +47,9 @@ class Geometry:
         parts = []
         for number, (low, high) in enumerate(zip(gathers.bounds[:-1], gathers.bounds[1:], strict=True)):
             one = slice(int(low), int(high))
-            parts.append(_expand_one(gathers, one, self.plan, int(self.bounds[first_gather + number]) + 1, self.template))
+            parts.append(
+                _expand_one(gathers, one, self.plan, int(self.bounds[first_gather + number]) + 1, self.template)
+            )
         return _join(gathers, parts)
 
 
@@ -123,7 +125,9 @@ def _made_columns(
     assert geometry.plan is not None
     part = survey[[*names, *(["trace_header"] if "trace_header" in survey else [])]]
     part = part.isel(trace=slice(int(bounds[0]), int(bounds[-1]))).load()
-    spans = [slice(int(low - bounds[0]), int(high - bounds[0])) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    spans = [
+        slice(int(low - bounds[0]), int(high - bounds[0])) for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
     plans = [geometry.plan(part["offset"].values[span]) for span in spans]
     nearest = np.concatenate([plan.nearest + span.start for plan, span in zip(plans, spans, strict=True)])
     made = {name: part[name].values[nearest] for name in names}
@@ -162,6 +166,7 @@ class _Expanded:
     delay: np.ndarray
     live: np.ndarray
     first: np.ndarray
+    stop: np.ndarray
     comes_out: np.ndarray
 
 
@@ -183,6 +188,7 @@ def _expand_one(gathers: Gathers, one: slice, plan_of: Plan, first_number: int, 
         delay=gathers.delay[nearest],
         live=live,
         first=data_start(gathers.first[nearest], gathers.amplitude.shape[1], offset, live),
+        stop=data_stop(gathers.stop[nearest], gathers.amplitude.shape[1], offset, live),
         comes_out=np.arange(len(recorded)) < len(plan),
     )
 
@@ -196,11 +202,14 @@ def _join(gathers: Gathers, parts: list[_Expanded]) -> tuple[Gathers, np.ndarray
         gathers,
         amplitude=amplitude,
         raw_exception=None if words is None else np.where(known[:, None], words[recorded], 0).astype(words.dtype),
-        trace_header=None if gathers.trace_header is None else np.concatenate([part.header for part in parts if part.header is not None]),
+        trace_header=None
+        if gathers.trace_header is None
+        else np.concatenate([part.header for part in parts if part.header is not None]),
         offset=np.concatenate([part.offset for part in parts]),
         delay=np.concatenate([part.delay for part in parts]),
         live=np.concatenate([part.live for part in parts]),
         first=np.concatenate([part.first for part in parts]),
+        stop=np.concatenate([part.stop for part in parts]),
         bounds=np.concatenate([[0], np.cumsum([len(part.recorded) for part in parts])]),
     )
     return joined, np.flatnonzero(np.concatenate([part.comes_out for part in parts]))

@@ -11,33 +11,22 @@ import xarray as xr
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Traces
 from seisdiff.segy import SegyWriter
-from seisdiff.store import StoreWriter, is_store
-
-_SEGY_SUFFIXES = {".sgy": "segy", ".segy": "segy", ".seg": "segy", ".su": "su"}
+from seisdiff.sources import container_of
+from seisdiff.store import StoreWriter
 
 
 class Sink(Protocol):
-    """An output that is being written; `unit_rows` is how many traces one unit writes, None where any number will do."""
+    """An output being written; `unit_rows` is how many traces one unit writes, None where any number will do."""
 
     unit_rows: int | None
 
     def write(self, rows: slice, traces: Traces) -> int:
-        """Write the traces `rows` of the output and return how many samples the format had to clip; safe for disjoint rows at once."""
+        """Write the traces `rows` and return how many samples the format clipped; safe for disjoint rows at once."""
         ...
 
     def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
         """Complete the output; `dead_rows` are the traces that are not live, `filled_rows` those that became so."""
         ...
-
-
-def container_of(name: str) -> str:
-    """Return "zarr", "segy" or "su" by the name of a file or store; raises OptionError for any other."""
-    if is_store(name):
-        return "zarr"
-    suffix = Path(name).suffix.lower()
-    if suffix not in _SEGY_SUFFIXES:
-        raise OptionError(f"{name}: expected a name that ends in .sgy, .segy, .su or .zarr")
-    return _SEGY_SUFFIXES[suffix]
 
 
 def open_sink(

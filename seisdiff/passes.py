@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
+from seisdiff.errors import SeisdiffError
 from seisdiff.gathers import Gathers, Traces, read_gathers
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry
 from seisdiff.outputs import Sink
+from seisdiff.sources import ReadOptions, fingerprint
 from seisdiff.survey import SAMPLE_FORMATS, gather_bounds, vertical_dim
 from seisdiff.units import Unit, check_unit_sizes, gather_units, row_units, run_units, unit_bytes
 
@@ -60,6 +62,26 @@ class Summary:
     already_done: bool = False
 
 
+@contextmanager
+def begin_run(
+    source: str, targets: Sequence[str], reading: ReadOptions, options: Mapping[str, Any], run: RunOptions
+) -> Iterator[Ledger]:
+    """Give the ledger of a run, with `options` all that decides its answer; refused outputs are refused at once.
+
+    Bad input that comes to light before any unit is done leaves nothing behind.
+    """
+    facts = fingerprint(source, reading, {**options, "memory": run.memory_gib, "history": run.history})
+    with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
+        try:
+            yield ledger
+        except SeisdiffError as error:
+            done = ledger.units_done()
+            if not done:
+                ledger.discard()
+                raise
+            raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
+
+
 class Make(Protocol):
     """What is done with a unit: one set of traces for each output, and figures for the ledger."""
 
@@ -100,7 +122,9 @@ def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
 def plan_units(work: Pass, memory_gib: float) -> list[Unit]:
     """Cut a pass into units: whole shards where an output is a store, else runs of whole gathers."""
     n_samples = work.survey.sizes[vertical_dim(work.survey)]
-    trace_bytes = n_samples * SAMPLE_FORMATS[work.survey.attrs["sample_format"]][1] + work.survey.sizes.get("header_byte", 0)
+    trace_bytes = n_samples * SAMPLE_FORMATS[work.survey.attrs["sample_format"]][1] + work.survey.sizes.get(
+        "header_byte", 0
+    )
     shard_rows = [sink.unit_rows for sink in work.sinks if sink.unit_rows]
     bounds = work.geometry.bounds
     if shard_rows:

@@ -15,9 +15,10 @@ import xarray as xr
 
 from seisdiff.config import RestoreRecipe
 from seisdiff.errors import OptionError
-from seisdiff.gathers import Gathers, PaddedGathers, Traces, pad_gathers, time_axes
+from seisdiff.gathers import Gathers, Traces
 from seisdiff.operators.nmo import MoveoutCorrection, VelocityModel, looks_uncorrected, parse_velocities
-from seisdiff.restorers import resolve_restorer
+from seisdiff.padding import PaddedGathers, pad_gathers, time_axes
+from seisdiff.restorers import restorer_class
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.scale import scale_up
 from seisdiff.segy import header_values, quantise, resolve_field, set_live
@@ -91,7 +92,7 @@ class Restoration:
     def _change(self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray) -> torch.Tensor:
         """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time), scaled."""
         batch, nmo = padded.batch, self._nmo(padded.batch, number)
-        allowed = mute_weights(padded.first, batch.data.shape[-1])
+        allowed = mute_weights(padded.first, padded.stop, batch.data.shape[-1])
         recorded = batch.data * allowed
         corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times)
         signal = self.restorer.restore(corrected).signal
@@ -137,8 +138,7 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
 
 
 def _restorer(recipe: RestoreRecipe, ref_offset_m: float) -> Restorer:
-    kind = resolve_restorer(recipe.method)
-    return kind(recipe.task, recipe.radon, ref_offset_m, recipe.protect_ms) if isinstance(kind, type) else kind
+    return restorer_class(recipe.method)(recipe.task, recipe.radon, ref_offset_m, recipe.protect_ms)
 
 
 def largest_offset(survey: xr.Dataset) -> float:
@@ -157,7 +157,9 @@ def warn_if_uncorrected(gathers: Gathers, notify: Notify) -> None:
     batch = pad_gathers(gathers, chosen, fold).batch
     some = slice(None, None, -(-fold // _LOOKED_AT_TRACES))
     if looks_uncorrected(batch.data[:, some], batch.offset[:, some], batch.live[:, some], batch.times):
-        notify("warning: the gathers do not look NMO-corrected; demultiple expects flat primaries: give --nmo FILE or V0,K")
+        notify(
+            "warning: the gathers do not look NMO-corrected; demultiple expects flat primaries: give --nmo FILE or V0,K"
+        )
 
 
 def _mark_live(header: np.ndarray | None, filled: np.ndarray, byte_order: str) -> np.ndarray | None:
@@ -208,4 +210,3 @@ def _read_start(text: str | None, survey: xr.Dataset) -> StartTable | float | st
         raise OptionError(f"start {text!r} is neither a time in ms nor a file, and the survey has no trace headers")
     resolve_field(text)
     return text
-

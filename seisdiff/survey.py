@@ -146,7 +146,13 @@ def survey_attrs(
 
 def check_survey(survey: xr.Dataset) -> None:
     """Raise SurveyError with every fault of the layout in one message; reads no samples."""
-    faults = [*_missing(survey), *_wrong_shapes(survey), *_wrong_axis(survey), *_wrong_folds(survey), *_wrong_attrs(survey)]
+    faults = [
+        *_missing(survey),
+        *_wrong_shapes(survey),
+        *_wrong_axis(survey),
+        *_wrong_folds(survey),
+        *_wrong_attrs(survey),
+    ]
     if faults:
         raise SurveyError("not a survey: " + "; ".join(faults))
 
@@ -172,7 +178,9 @@ def to_grid(
     shape = (survey.sizes["gather"], len(offsets), survey.sizes[dim])
     needed = float(np.prod(shape, dtype=float)) * survey["amplitude"].dtype.itemsize / 2**30
     if needed > max_gib:
-        raise SurveyError(f"the grid {shape} needs {needed:.1f} GiB, more than {max_gib:g}; raise max_gib or offset_step")
+        raise SurveyError(
+            f"the grid {shape} needs {needed:.1f} GiB, more than {max_gib:g}; raise max_gib or offset_step"
+        )
     live = np.flatnonzero(survey["live"].values) if "live" in survey else np.arange(len(rows))
     cells = rows[live], columns[live]
     first, count = _cell_members(cells, live, shape[:2], duplicates)
@@ -249,7 +257,9 @@ def _wrong_folds(survey: xr.Dataset) -> list[str]:
 
 def _wrong_attrs(survey: xr.Dataset) -> list[str]:
     name = survey.attrs.get("sample_format")
-    faults = [] if name in SAMPLE_FORMATS else [f"sample_format is {name!r}, expected one of {', '.join(SAMPLE_FORMATS)}"]
+    faults = (
+        [] if name in SAMPLE_FORMATS else [f"sample_format is {name!r}, expected one of {', '.join(SAMPLE_FORMATS)}"]
+    )
     if survey.attrs.get("byte_order") not in ("big", "little"):
         faults.append(f"byte_order is {survey.attrs.get('byte_order')!r}, expected big or little")
     return faults
@@ -275,7 +285,8 @@ def _cell_members(
             f"{int((count > 1).sum())} cells of the grid hold several traces; choose duplicates='first' or 'mean'"
         )
     first = np.full(shape, -1, np.int64)
-    first[cells[0][::-1], cells[1][::-1]] = live[::-1]
+    taken, at = np.unique(np.ravel_multi_index(cells, shape), return_index=True)
+    first.flat[taken] = live[at]
     return first, count
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seisdiff import engine
-from seisdiff.engine import ReadOptions, RunOptions, export, ingest, open_survey, restore, restore_file
-from seisdiff.errors import OptionError, SeisdiffError, SurveyError
-from seisdiff.survey import make_survey
+from seisdiff.engine import restore, restore_file
+from seisdiff.errors import OptionError
+from seisdiff.passes import RunOptions
+from seisdiff.sources import open_survey
+from seisdiff.transfer import export, ingest
 from tests.small_lines import RawFile, line_file, quick, small_line
 
 PLAIN = RunOptions(history=False)
@@ -25,7 +26,9 @@ def rms(samples: np.ndarray) -> float:
 def test_demultiple_moves_the_line_towards_its_primaries() -> None:
     line = small_line(2, 40, 500)
     restored = restore(line.full, quick("demultiple", start="250", radon={"moveout_ms": "-50:400:10"}))
-    before, after = (rms(survey["amplitude"].values - line.primaries["amplitude"].values) for survey in (line.full, restored))
+    before, after = (
+        rms(survey["amplitude"].values - line.primaries["amplitude"].values) for survey in (line.full, restored)
+    )
     assert after < 0.5 * before
 
 
@@ -70,7 +73,9 @@ def test_kept_is_the_rounded_difference_and_removed_is_input_minus_what_was_writ
         if sample_format == "ibm32":
             np.testing.assert_allclose(taken, before - after, rtol=2**-20)
         else:
-            assert np.array_equal(taken, (before - after).astype(np.float64 if sample_format == "ieee64" else np.float32))
+            assert np.array_equal(
+                taken, (before - after).astype(np.float64 if sample_format == "ieee64" else np.float32)
+            )
 
 
 def test_integers_are_rounded_and_clipping_is_counted(tmp_path: Path) -> None:
@@ -101,11 +106,19 @@ def test_a_run_into_another_format_keeps_the_precision_of_that_format(suffix: st
 
 def test_removed_is_input_minus_output_where_the_output_is_coarser(tmp_path: Path) -> None:
     source, target, removed = line_file(tmp_path / "in.sgy", gain=3.3), tmp_path / "out.sgy", tmp_path / "removed.zarr"
-    restore_file(str(source), str(target), quick("demultiple"), run=PLAIN, sample_format="int16", removed=str(tmp_path / "r.sgy"))
-    before, after, taken = RawFile(source).samples, RawFile(target, "int16").samples, RawFile(tmp_path / "r.sgy", "int16")
+    restore_file(
+        str(source), str(target), quick("demultiple"), run=PLAIN, sample_format="int16", removed=str(tmp_path / "r.sgy")
+    )
+    before, after, taken = (
+        RawFile(source).samples,
+        RawFile(target, "int16").samples,
+        RawFile(tmp_path / "r.sgy", "int16"),
+    )
     assert np.array_equal(taken.samples, np.rint(before - after))
     with pytest.raises(OptionError, match="a store keeps the format"):
-        restore_file(str(source), str(tmp_path / "x.sgy"), quick("demultiple"), removed=str(removed), sample_format="int16")
+        restore_file(
+            str(source), str(tmp_path / "x.sgy"), quick("demultiple"), removed=str(removed), sample_format="int16"
+        )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -136,7 +149,9 @@ def test_every_road_through_files_and_stores_gives_the_same_bytes(sample_format:
 
 
 @pytest.mark.parametrize("sample_format", ["ieee32", "ibm32"])
-def test_the_answer_in_memory_is_that_of_the_file_and_the_given_survey_is_not_changed(sample_format: str, tmp_path: Path) -> None:
+def test_the_answer_in_memory_is_that_of_the_file_and_the_given_survey_is_not_changed(
+    sample_format: str, tmp_path: Path
+) -> None:
     source, target = line_file(tmp_path / "in.sgy", sample_format=sample_format), tmp_path / "out.sgy"
     survey = open_survey(source).load()
     copy = survey.copy(deep=True)
@@ -175,14 +190,20 @@ def test_history_is_the_only_other_difference_and_stands_in_the_text_header(tmp_
     restore_file(str(source), str(target), quick("demultiple", start="400"))
     before, after = RawFile(source).file_header, RawFile(target).file_header
     assert np.array_equal(before[3200:], after[3200:])
-    changed = [line for line in range(40) if not np.array_equal(*(header[80 * line : 80 * line + 80] for header in (before, after)))]
+    changed = [
+        line
+        for line in range(40)
+        if not np.array_equal(*(header[80 * line : 80 * line + 80] for header in (before, after)))
+    ]
     assert len(changed) == 1
     text = after[80 * changed[0] : 80 * changed[0] + 80].tobytes()
     assert any("demultiple radon" in text.decode(code, "replace").lower() for code in ("cp037", "ascii"))
 
 
 @pytest.mark.parametrize("task", [*TASKS, "interpolate"])
-def test_other_units_agree_within_a_hundred_thousandth(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_units_agree_within_a_hundred_thousandth(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = RawFile(line_file(tmp_path / "in.sgy", small_line(6, 12, 250).full))
     file.raw[17] = 0
     file.put(slice(24, 48), 109, 12, "i2").put(slice(60, None), 109, 5, "i2").save()
@@ -195,12 +216,16 @@ def test_other_units_agree_within_a_hundred_thousandth(task: str, tmp_path: Path
     assert np.abs(one - six).max() <= 1e-5 * rms(one)
 
 
-def test_units_of_a_store_that_cut_gathers_agree_with_units_of_whole_gathers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_of_a_store_that_cut_gathers_agree_with_units_of_whole_gathers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = line_file(tmp_path / "in.sgy", small_line(6, 13, 250).full)
     restore_file(str(source), str(tmp_path / "whole.sgy"), quick("demultiple"))
     for name, size in (("_CHUNK_BYTES", 2**11), ("_SHARD_BYTES", 2**14), ("_MAX_SHARD_BYTES", 2**15)):
         monkeypatch.setattr(f"seisdiff.store.{name}", size)
-    summary = restore_file(str(source), str(tmp_path / "cut.zarr"), quick("demultiple"), removed=str(tmp_path / "removed.sgy"))
+    summary = restore_file(
+        str(source), str(tmp_path / "cut.zarr"), quick("demultiple"), removed=str(tmp_path / "removed.sgy")
+    )
     assert summary.units > 3
     whole, cut = RawFile(tmp_path / "whole.sgy").samples, open_survey(str(tmp_path / "cut.zarr"))["amplitude"].values
     assert np.abs(whole - cut).max() <= 1e-5 * rms(whole)

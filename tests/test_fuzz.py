@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from seisdiff.cli.app import main
-from seisdiff.engine import RunOptions, restore
+from seisdiff.engine import restore
+from seisdiff.passes import RunOptions
 from seisdiff.survey import make_survey
 from tests.segy_files import write_segy
 
@@ -112,7 +113,9 @@ def test_mutated_files_through_the_command(originals: list[Path], tmp_path: Path
         path = tmp_path / f"damaged{number}{original.suffix}"
         path.write_bytes(mutate(original.read_bytes(), rng))
         arguments, out = command_for(number, path)
-        done = subprocess.run([sys.executable, "-m", "seisdiff", *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-m", "seisdiff", *arguments], capture_output=True, text=True, timeout=60
+        )
         check(done.returncode, done.stderr, path, out)
 
 

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seisdiff.engine import ReadOptions, RunOptions, export, ingest, open_survey, restore, restore_file
+from seisdiff.engine import restore, restore_file
 from seisdiff.errors import SurveyError
-from seisdiff.gathers import check_finite, cut_traces, pad_gathers, read_gathers
+from seisdiff.gathers import check_finite, cut_traces, read_gathers
+from seisdiff.padding import pad_gathers
+from seisdiff.passes import RunOptions
+from seisdiff.sources import ReadOptions, open_survey
 from seisdiff.survey import make_survey
+from seisdiff.transfer import export, ingest
 from tests.small_lines import RawFile, line_file, quick, small_line
 
 
@@ -30,7 +34,9 @@ def rms(samples: np.ndarray) -> float:
 def test_padded_traces_come_back(folds: list[int], delays: list[int], extra: int, data: st.DataObject) -> None:
     gather = np.repeat(np.arange(len(folds)), folds)
     rng = np.random.default_rng(sum(folds))
-    survey = make_survey(rng.standard_normal((len(gather), 9)), dt_ms=2.0, gather=gather, offset=rng.uniform(-9, 9, len(gather)))
+    survey = make_survey(
+        rng.standard_normal((len(gather), 9)), dt_ms=2.0, gather=gather, offset=rng.uniform(-9, 9, len(gather))
+    )
     if any(delays):
         survey["delay"] = "trace", 2.0 * np.resize(delays, len(gather)) + 0.7
     gathers = read_gathers(survey, slice(0, len(folds)))
@@ -106,7 +112,9 @@ def test_a_shuffled_file_gives_the_same_traces_in_its_own_order(task: str, tmp_p
     order = shuffled(file.path, tmp_path / "mixed.sgy")
     reading = ReadOptions(gather=("cdp",), sort=("offset",))
     for source, target in (("in.sgy", "out.sgy"), ("mixed.sgy", "mixed_out.sgy")):
-        restore_file(str(tmp_path / source), str(tmp_path / target), quick(task), reading=reading, run=RunOptions(history=False))
+        restore_file(
+            str(tmp_path / source), str(tmp_path / target), quick(task), reading=reading, run=RunOptions(history=False)
+        )
     straight, mixed = (RawFile(tmp_path / name) for name in ("out.sgy", "mixed_out.sgy"))
     assert np.array_equal(straight.traces[order], mixed.traces)
     assert (straight.raw != file.raw).any()
@@ -200,15 +208,21 @@ def test_zero_offsets_are_replaced_by_trace_numbers_with_a_warning(tmp_path: Pat
 
 def test_several_gather_keys_form_gathers_and_come_back(tmp_path: Path) -> None:
     file = RawFile(line_file(tmp_path / "in.sgy"))
-    file.put(slice(None), 189, np.repeat([7, 7, 8, 8], 16)).put(slice(None), 193, np.tile(np.repeat([1, 2], 16), 2)).save()
+    file.put(slice(None), 189, np.repeat([7, 7, 8, 8], 16)).put(
+        slice(None), 193, np.tile(np.repeat([1, 2], 16), 2)
+    ).save()
     reading = ReadOptions(gather=("inline", "crossline"))
     survey = open_survey(file.path, reading)
     assert survey.sizes["gather"] == 4
     for name, chosen in (("keys.sgy", reading), ("cdp.sgy", ReadOptions())):
-        restore_file(str(file.path), str(tmp_path / name), quick("demultiple"), reading=chosen, run=RunOptions(history=False))
+        restore_file(
+            str(file.path), str(tmp_path / name), quick("demultiple"), reading=chosen, run=RunOptions(history=False)
+        )
     assert (tmp_path / "keys.sgy").read_bytes() == (tmp_path / "cdp.sgy").read_bytes()
     ingest(str(file.path), str(tmp_path / "keys.zarr"), reading)
-    restore_file(str(tmp_path / "keys.zarr"), str(tmp_path / "out.zarr"), quick("demultiple"), run=RunOptions(history=False))
+    restore_file(
+        str(tmp_path / "keys.zarr"), str(tmp_path / "out.zarr"), quick("demultiple"), run=RunOptions(history=False)
+    )
     export(str(tmp_path / "out.zarr"), str(tmp_path / "again.sgy"))
     assert (tmp_path / "again.sgy").read_bytes() == (tmp_path / "cdp.sgy").read_bytes()
 
@@ -217,7 +231,11 @@ def test_a_depth_axis_is_restored_like_a_time_axis_of_the_same_numbers(tmp_path:
     source = line_file(tmp_path / "in.sgy")
     for axis in ("time", "depth"):
         restore_file(
-            str(source), str(tmp_path / f"{axis}.sgy"), quick("demultiple"), reading=ReadOptions(axis=axis), run=RunOptions(history=False)
+            str(source),
+            str(tmp_path / f"{axis}.sgy"),
+            quick("demultiple"),
+            reading=ReadOptions(axis=axis),
+            run=RunOptions(history=False),
         )
     assert (tmp_path / "time.sgy").read_bytes() == (tmp_path / "depth.sgy").read_bytes() != source.read_bytes()
     restore_file(str(source), str(tmp_path / "depth.zarr"), quick("demultiple"), reading=ReadOptions(axis="depth"))
@@ -226,7 +244,9 @@ def test_a_depth_axis_is_restored_like_a_time_axis_of_the_same_numbers(tmp_path:
 
 def test_one_gather_of_the_whole_file(tmp_path: Path) -> None:
     file = RawFile(line_file(tmp_path / "in.sgy"))
-    summary = restore_file(str(file.path), str(tmp_path / "out.sgy"), quick("denoise"), reading=ReadOptions(gather=("all",)))
+    summary = restore_file(
+        str(file.path), str(tmp_path / "out.sgy"), quick("denoise"), reading=ReadOptions(gather=("all",))
+    )
     assert (summary.gathers, summary.traces) == (1, 64)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seisdiff.mute import data_start, find_live, first_nonzero, neighbour_mute
+from seisdiff.mute import data_start, data_stop, find_live, first_nonzero, neighbour_mute
 
 
 def muted_gather(offset: np.ndarray, n_samples: int, slope: float) -> np.ndarray:
@@ -73,3 +73,10 @@ def test_neighbour_mute_never_shrinks_outwards() -> None:
     offset = np.array([0.0, 100, 200, 300])
     mute = neighbour_mute(np.array([30, 20, 10, 0]), offset, np.array([True, True, True, False]))
     assert mute[3] == 10
+
+
+def test_the_end_of_the_data_is_interpolated_at_dead_traces() -> None:
+    offset = np.arange(5.0)
+    stop = np.array([90, 85, 0, 75, 100])
+    live = np.array([True, True, False, True, True])
+    assert data_stop(stop, 100, offset, live).tolist() == [90, 85, 80, 75, 100]

@@ -85,7 +85,14 @@ def commands(folder: Path, name: str) -> dict[str, list[str]]:
     return {
         "ingest": ["ingest", line, str(folder / f"{name}_ingest.zarr")],
         "export": ["export", store, str(folder / f"{name}_export.sgy")],
-        "demultiple": ["demultiple", line, str(folder / f"{name}_demultiple.sgy"), *_QUICK, "--removed", str(folder / f"{name}_removed.zarr")],
+        "demultiple": [
+            "demultiple",
+            line,
+            str(folder / f"{name}_demultiple.sgy"),
+            *_QUICK,
+            "--removed",
+            str(folder / f"{name}_removed.zarr"),
+        ],
         "store": ["demultiple", store, str(folder / f"{name}_demultiple.zarr"), *_QUICK],
     }
 
@@ -187,7 +194,9 @@ def half_done(folder: Path) -> list[str]:
     return command
 
 
-def test_an_unfinished_run_is_neither_started_over_nor_read(folder: Path, half_done: list[str], capsys: pytest.CaptureFixture) -> None:
+def test_an_unfinished_run_is_neither_started_over_nor_read(
+    folder: Path, half_done: list[str], capsys: pytest.CaptureFixture
+) -> None:
     assert main(half_done) == 2
     assert "--resume" in capsys.readouterr().err
     assert units_done(Path(half_done[2])) > 0

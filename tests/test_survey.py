@@ -13,7 +13,9 @@ from seisdiff.survey import check_survey, gather_bounds, make_survey, sample_int
 def a_survey() -> xr.Dataset:
     """Three gathers of fold 3, 1 and 2, sample s of trace t being 10 t + s."""
     samples = 10.0 * np.arange(6)[:, None] + np.arange(4)
-    return make_survey(samples, dt_ms=2.0, gather=np.array([7, 7, 7, 9, 8, 8]), offset=np.array([100, 200, 300, 200, 100, 300]))
+    return make_survey(
+        samples, dt_ms=2.0, gather=np.array([7, 7, 7, 9, 8, 8]), offset=np.array([100, 200, 300, 200, 100, 300])
+    )
 
 
 def test_gathers_of_equal_fold_come_from_an_array_of_three_axes() -> None:
@@ -66,7 +68,17 @@ def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(SurveyError) as caught:
         check_survey(survey)
     message = str(caught.value)
-    for word in ("source_trace", "fold adds up to 5", "below 1", "equal steps", "offset", "'float'", "'middle'", "99", "200 bytes"):
+    for word in (
+        "source_trace",
+        "fold adds up to 5",
+        "below 1",
+        "equal steps",
+        "offset",
+        "'float'",
+        "'middle'",
+        "99",
+        "200 bytes",
+    ):
         assert word in message
     assert "\n" not in message
     check_survey(a_survey())
@@ -97,7 +109,10 @@ def test_duplicates_are_refused_or_chosen_or_averaged() -> None:
 
 
 def test_dead_traces_do_not_count_in_the_grid() -> None:
-    survey = a_survey().assign(offset=("trace", np.array([100.0, 100, 300, 200, 100, 300])), live=("trace", np.array([False, True, True, False, True, True])))
+    survey = a_survey().assign(
+        offset=("trace", np.array([100.0, 100, 300, 200, 100, 300])),
+        live=("trace", np.array([False, True, True, False, True, True])),
+    )
     for how in ("refuse", "first", "mean"):
         grid = to_grid(survey, duplicates=how)
         assert grid["amplitude"].values[:, :, 0].tolist() == [[10, 0, 20], [0, 0, 0], [40, 0, 50]]

@@ -77,7 +77,9 @@ def test_errors_of_any_step_reach_the_caller(step: str) -> None:
         return unit.number
 
     with pytest.raises(ValueError, match=step):
-        list(run_units(units, lambda u: fail("read", u), lambda u, _: fail("compute", u), lambda u, _: fail("write", u)))
+        list(
+            run_units(units, lambda u: fail("read", u), lambda u, _: fail("compute", u), lambda u, _: fail("write", u))
+        )
 
 
 def test_no_units() -> None:

@@ -45,7 +45,7 @@ def compare(
 
     from seisdiff import scores
     from seisdiff.cli.progress import run_options
-    from seisdiff.engine import open_survey
+    from seisdiff.sources import open_survey
 
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     surveys = [open_survey(source, reading) for source in (truth, estimate, *([before] if before else []))]

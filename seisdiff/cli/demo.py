@@ -95,16 +95,16 @@ def remove_multiples(paths: dict[str, Path]) -> None:
 
 def measure(paths: dict[str, Path]) -> Comparison:
     """Compare the result with the true primaries."""
-    from seisdiff.engine import open_survey
     from seisdiff.scores import compare
+    from seisdiff.sources import open_survey
 
     return compare(*(open_survey(str(paths[part])) for part in ("truth", "output", "input")))
 
 
 def draw(paths: dict[str, Path]) -> None:
     """Draw one gather of input, output, removed part and truth at the same clip."""
-    from seisdiff.engine import open_survey
     from seisdiff.plots import plot_gathers, save_figure
+    from seisdiff.sources import open_survey
 
     titles = {"input": "input", "output": "output (Radon)", "removed": "removed", "truth": "truth: primaries"}
     panels = {title: open_survey(str(paths[part])) for part, title in titles.items()}

@@ -35,9 +35,9 @@ def export(
       seisdiff export line.zarr line.sgy
       seisdiff export line.zarr line.sgy --format ieee32
     """
-    from seisdiff import engine
+    from seisdiff import transfer
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.summary import print_summary
 
     with run_options("export", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
-        print_summary(engine.export(source, target, run, sample_format=sample_format), target, quiet)
+        print_summary(transfer.export(source, target, run, sample_format=sample_format), target, quiet)

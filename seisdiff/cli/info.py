@@ -10,8 +10,8 @@ import typer
 from seisdiff.cli import options as opt
 
 if TYPE_CHECKING:
-    from seisdiff.engine import ReadOptions
     from seisdiff.overview import Overview
+    from seisdiff.sources import ReadOptions
 
 Full = Annotated[bool, typer.Option("--full", metavar="", help="Read every sample, however large the file is.")]
 WithText = Annotated[bool, typer.Option("--text", metavar="", help="Print the text header too.")]
@@ -69,9 +69,9 @@ def info(
 
 def describe_source(source: str, reading: ReadOptions, *, typed: str = "", full: bool = False) -> Overview:
     """Return the overview of a file or store."""
-    from seisdiff.engine import open_survey
     from seisdiff.overview import describe
     from seisdiff.segy import detect_layout, text_header
+    from seisdiff.sources import open_survey
     from seisdiff.store import is_store
 
     survey = open_survey(source, reading)

@@ -30,10 +30,10 @@ def ingest(
       seisdiff ingest line.sgy line.zarr
       seisdiff ingest shots.sgy cmps.zarr --gather cdp --sort offset
     """
-    from seisdiff import engine
+    from seisdiff import transfer
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.summary import print_summary
 
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     with run_options("ingest", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
-        print_summary(engine.ingest(source, target, reading, run), target, quiet)
+        print_summary(transfer.ingest(source, target, reading, run), target, quiet)

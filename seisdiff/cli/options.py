@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seisdiff.engine import ReadOptions
+    from seisdiff.sources import ReadOptions
 
 READING = "How the input is read"
 RUNNING = "How the run goes"
@@ -107,9 +107,9 @@ def reading_options(
     axis: str = "time",
 ) -> ReadOptions:
     """Return what the reading options say; raises OptionError for unknown words, units and axes."""
-    from seisdiff.engine import ReadOptions
     from seisdiff.errors import OptionError
     from seisdiff.segy import load_mapping, resolve_field
+    from seisdiff.sources import ReadOptions
 
     if units not in (None, "m", "ft"):
         raise OptionError(f"--units {units!r} is unknown; expected m or ft")
@@ -117,6 +117,8 @@ def reading_options(
         raise OptionError(f"--axis {axis!r} is unknown; expected time or depth")
     keys = load_mapping(mapping) if mapping else {}
     for text in key or []:
+        if "=" not in text:
+            raise OptionError(f"--key {text!r} names no byte; expected NAME=BYTE[:TYPE], such as offset=37")
         field = resolve_field(text)
         keys[field.name] = field
     return ReadOptions(

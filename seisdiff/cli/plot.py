@@ -68,8 +68,8 @@ def plot(
       seisdiff plot line.sgy clean.sgy multiples.sgy -o three.png
       seisdiff plot line.sgy clean.sgy -o zoom.png --window 2000:4000
     """
-    from seisdiff.engine import open_survey
     from seisdiff.plots import check_picture_path, choose_gathers, plot_gathers, save_figure
+    from seisdiff.sources import open_survey
 
     check_picture_path(output, overwrite)
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)

@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from seisdiff.config import RestoreRecipe
-    from seisdiff.engine import ReadOptions
     from seisdiff.passes import RunOptions, Summary
+    from seisdiff.sources import ReadOptions
 
 ZONE = "What may be changed"
 METHOD = "Method"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from seisdiff.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seisdiff.restorers.base import Restorer
 
 RESTORERS = {"radon": "seisdiff.restorers.radon:RadonRestorer"}
@@ -15,7 +17,7 @@ RESTORERS = {"radon": "seisdiff.restorers.radon:RadonRestorer"}
 PLANNED = ("unet", "diffusion")
 
 
-def restorer_class(name: str) -> type[Restorer]:
+def restorer_class(name: str) -> Callable[..., Restorer]:
     """Return the class of the restorer of that name; OptionError names the ones that exist."""
     if name in RESTORERS:
         module, attribute = RESTORERS[name].split(":")
@@ -24,12 +26,3 @@ def restorer_class(name: str) -> type[Restorer]:
     if name in PLANNED:
         raise OptionError(f"method '{name}' is not in this version yet; available: {known}")
     raise OptionError(f"no method is called '{name}'; available: {known}")
-
-
-def resolve_restorer(method: str | Restorer) -> type[Restorer] | Restorer:
-    """Return the class that a name stands for, or the instance itself if `method` has a `restore` method."""
-    if isinstance(method, str):
-        return restorer_class(method)
-    if callable(getattr(method, "restore", None)):
-        return method
-    raise OptionError(f"a method is a name or an object with restore(batch); got {type(method).__name__}")

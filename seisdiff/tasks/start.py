@@ -44,7 +44,9 @@ def read_start_table(path: str | Path) -> StartTable:
             if not (math.isfinite(gather) and math.isfinite(start)):
                 raise ValueError
         except ValueError:
-            raise OptionError(f"{path}, line {number}: expected 'gather start_ms', found {line.strip()[:60]!r}") from None
+            raise OptionError(
+                f"{path}, line {number}: expected 'gather start_ms', found {line.strip()[:60]!r}"
+            ) from None
         rows.append((gather, start))
     if not rows:
         raise OptionError(f"{path} holds no start times; expected lines of 'gather start_ms'")

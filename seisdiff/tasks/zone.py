@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 
-def mute_weights(first: torch.Tensor, n_samples: int) -> torch.Tensor:
-    """Return bool (gather, trace, time): true from sample `first` (gather, trace) on."""
-    return torch.arange(n_samples, device=first.device) >= first[..., None]
+def mute_weights(first: torch.Tensor, stop: torch.Tensor, n_samples: int) -> torch.Tensor:
+    """Return bool (gather, trace, time): true from sample `first` to before `stop` (both gather, trace)."""
+    sample = torch.arange(n_samples, device=first.device)
+    return (sample >= first[..., None]) & (sample < stop[..., None])
 
 
 def start_weights(start: torch.Tensor, times: torch.Tensor, taper: float) -> torch.Tensor:
