@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seisdiff.errors import OptionError
+from seisdiff.restorers import check_method
 from seisdiff.restorers.radon import RadonSpec
 
 TaskName = Literal["demultiple", "denoise", "interpolate"]
@@ -27,13 +28,19 @@ class RestoreRecipe(BaseModel):
     method: str = "radon"
     radon: RadonSpec = RadonSpec()
     start: str | None = None
-    taper_ms: float = Field(100.0, ge=0, le=10_000)
-    protect_ms: float = Field(0.0, ge=0, le=100_000)
-    ref_offset_m: float | None = Field(None, gt=0)
+    taper_ms: float = Field(default=100.0, ge=0, le=10_000)
+    protect_ms: float = Field(default=0.0, ge=0, le=100_000)
+    ref_offset_m: float | None = Field(default=None, gt=0)
     nmo: str | None = None
-    refine: int = Field(1, ge=1, le=16)
+    refine: int = Field(default=1, ge=1, le=16)
     to_offsets: str | None = None
     zero_nonfinite: bool = False
+
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, value: str) -> str:
+        check_method(value)
+        return value
 
     @model_validator(mode="after")
     def _new_traces_need_interpolate(self) -> RestoreRecipe:
@@ -58,5 +65,6 @@ def validation_message(error: ValidationError) -> str:
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"])
         text = fault["msg"].removeprefix("Value error, ")
-        faults.append(f"{place}: {text} (got {fault['input']!r})" if place else text)
+        told = "" if not place or "got" in text else f" (got {fault['input']!r})"
+        faults.append(f"{place}: {text}{told}" if place and not text.startswith(str(fault["loc"][-1])) else text + told)
     return "; ".join(faults)

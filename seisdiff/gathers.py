@@ -102,7 +102,7 @@ def check_finite(gathers: Gathers, source_trace: np.ndarray, zero: bool) -> tupl
     if not zero:
         named = ", ".join(str(trace) for trace in traces[:10]) + (", ..." if len(traces) > 10 else "")
         raise SurveyError(
-            f"{int(bad.sum())} non-finite samples in {len(traces)} traces (number {named} in the file); "
+            f"non-finite samples ({int(bad.sum())}) in trace {named} of the file; "
             "add --zero-nonfinite to take them as zeros"
         )
     words = None if gathers.raw_exception is None else np.where(bad, np.uint32(0), gathers.raw_exception)

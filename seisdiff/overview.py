@@ -328,7 +328,7 @@ def _facts_table(view: Overview) -> Table:
     end = view.axis_start + view.record_length
     rows = {
         "file": view.source,
-        "format": f"{kind}, lengths in {view.length_unit}",
+        "format": f"{kind}, lengths taken as {view.length_unit}",
         "traces": f"{view.traces:,} of {view.samples:,} samples",
         view.axis: f"{view.axis_start:g} to {end:g} {unit}, every {view.sample_interval:g} {unit}",
         "gathers": f"{view.gathers:,} by {keys}; {_fold_words(view.fold)}",

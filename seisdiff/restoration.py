@@ -56,12 +56,18 @@ class Restoration:
         estimate = np.zeros_like(gathers.amplitude)
         starts = self._starts(gathers)
         fold = int(np.diff(gathers.bounds).max(initial=1))
-        for chosen in _batches(gathers, fold):
+        for chosen in _batches(gathers, fold, self._wanted(gathers)):
             padded = pad_gathers(gathers, chosen, fold)
             change = self._change(padded, starts[padded.traces], gathers.number[chosen])
             change = scale_up(change.to(_TORCH_DTYPES[estimate.dtype.itemsize]), padded.exponents)
             estimate[padded.traces] = padded.padding.take_samples(change, gathers.amplitude.shape[1])
         return estimate, starts[gathers.bounds[:-1]]
+
+    def _wanted(self, gathers: Gathers) -> np.ndarray:
+        """Return bool (gather): whether a gather holds live traces, and for interpolate dead ones too."""
+        some = np.logical_or.reduceat(gathers.live, gathers.bounds[:-1])
+        every = np.logical_and.reduceat(gathers.live, gathers.bounds[:-1])
+        return some & ~every if self.recipe.task == "interpolate" else some
 
     def compose(self, traces: Traces, estimate: np.ndarray) -> tuple[Traces, np.ndarray, int]:
         """Return the restored traces in the output's format, which were filled and how many samples were clipped.
@@ -179,11 +185,13 @@ def _header_times(header: np.ndarray, name: str, attrs: Mapping[str, Any]) -> np
     return header_columns(header, {**attrs, "header_fields": places}, [field.name])[field.name]
 
 
-def _batches(gathers: Gathers, fold: int) -> list[slice]:
+def _batches(gathers: Gathers, fold: int, wanted: np.ndarray) -> list[slice]:
+    """Cut the wanted gathers into runs of equal time axes that are padded and restored as one."""
     size = max(1, _BATCH_BYTES // max(1, 4 * fold * gathers.amplitude.shape[1]))
     axes = time_axes(gathers)
-    edges = [0, *(np.flatnonzero((axes[1:] != axes[:-1]).any(axis=1)) + 1).tolist(), len(axes)]
-    runs = itertools.pairwise(edges)
+    breaks = (axes[1:] != axes[:-1]).any(axis=1) | (wanted[1:] != wanted[:-1])
+    edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(axes)]
+    runs = [(start, stop) for start, stop in itertools.pairwise(edges) if wanted[start:stop].any()]
     return [slice(low, min(low + size, stop)) for start, stop in runs for low in range(start, stop, size)]
 
 

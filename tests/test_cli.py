@@ -29,7 +29,8 @@ def interval(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "order",
-    [[], ["--gather", "fldr"], ["--gather", "cdp", "--sort", "offset"], ["--gather", "offset", "--sort", "channel"], ["--gather", "all", "--sort", "offset,channel"]],
+    [[], ["--gather", "fldr"], ["--gather", "cdp", "--sort", "offset"], ["--gather", "offset", "--sort", "channel"],
+     ["--gather", "all", "--sort", "offset,channel"]],
     ids=" ".join,
 )  # fmt: skip
 def test_ingest_then_export_gives_the_same_bytes(order: list[str], field_data: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Restoration of whole files: amplitudes are conserved, and the answer hangs on nothing but the input and the recipe."""
+"""Restoration of whole files: amplitudes are conserved, and nothing but input and recipe decides the answer."""
 
 from __future__ import annotations
 

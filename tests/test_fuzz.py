@@ -129,7 +129,7 @@ def test_nonfinite_samples_are_refused_by_trace_number_or_zeroed(
     out = tmp_path / "out.sgy"
     assert main(["demultiple", str(source), str(out)]) == 2
     message = capsys.readouterr().err
-    assert "1 non-finite samples in 1 traces (number 9 in the file)" in message
+    assert "non-finite samples (1) in trace 9 of the file" in message
     assert "--zero-nonfinite" in message
     assert not out.exists()
     assert main(["demultiple", str(source), str(out), "--zero-nonfinite"]) == 0

@@ -136,7 +136,7 @@ def test_every_gather_gets_the_offsets_that_are_asked_for(tmp_path: Path) -> Non
     for gather in range(4):
         before = np.flatnonzero(file.word(21) == 1001 + gather)
         after = np.flatnonzero(out.word(21) == 1001 + gather)
-        known = {offset: row for offset, row in zip(file.word(37)[before], before, strict=True)}
+        known = dict(zip(file.word(37)[before], before, strict=True))
         for row in after:
             if (offset := out.word(37)[row]) in known:
                 assert np.array_equal(out.raw[row], file.raw[known[offset]])
@@ -179,7 +179,7 @@ def test_offsets_are_read_with_both_ends() -> None:
     "text", ["", "1:2", "a:b:c", "5:1:1", "1:5:-1", "1:5:0", "0:1e9:1", "nan:5:1", "0:inf:1", "-inf:0:1"]
 )
 def test_offsets_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="A:B:STEP|A <= B"):
+    with pytest.raises(OptionError, match=r"A:B:STEP|A <= B"):
         wanted_offsets(text)
 
 

@@ -23,7 +23,7 @@ from seisdiff.operators.solvers import (
     sparse,
     weighted_least_squares,
 )
-from seisdiff.restorers import RESTORERS, resolve_restorer
+from seisdiff.restorers import RESTORERS, restorer_class
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
 from tests.contracts import OperatorContract, RestorerContract, irregular_offsets, scaled_batch
@@ -359,14 +359,10 @@ def test_bad_grid_is_refused() -> None:
         RadonGrid(100, 4.0, 0.0, 10.0, 5, 1000.0, n_fft=64)
 
 
-def test_methods_are_found_by_name_or_instance() -> None:
-    assert resolve_restorer("radon") is RadonRestorer
-    instance = RadonRestorer("denoise", RadonSpec(), 1000.0)
-    assert resolve_restorer(instance) is instance
+def test_methods_are_found_by_name() -> None:
+    assert restorer_class("radon") is RadonRestorer
     assert list(RESTORERS) == ["radon"]
     with pytest.raises(OptionError, match="not in this version"):
-        resolve_restorer("unet")
+        restorer_class("unet")
     with pytest.raises(OptionError, match="available: radon"):
-        resolve_restorer("radom")
-    with pytest.raises(OptionError, match="restore"):
-        resolve_restorer(3)  # type: ignore[arg-type]
+        restorer_class("radom")

@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted or refused half-way are gone on with, to the same bytes, and OUT is whole or absent."""
+"""Runs that are killed, interrupted or refused half-way go on to the same bytes, and OUT is whole or absent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _QUICK = ["--moveout-ms", "-50:200:25", "--kind", "parabolic"]
 _TILES = 30
 #: What makes a small file have many units: small shards, and few samples in memory.
 _SIZES = {
-    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**16, "seisdiff.store._MAX_SHARD_BYTES": 2**18,
+    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**16,
+    "seisdiff.store._MAX_SHARD_BYTES": 2**18,
     "seisdiff.units._COPIES_IN_FLIGHT": 10_000,
 }  # fmt: skip
 _FORKS = multiprocessing.get_context("forkserver")
@@ -50,7 +51,7 @@ def run_small(command: list[str]) -> None:
         time.sleep(0.02)
         commit(ledger, unit, figures)
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     commit = Ledger.commit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Ledger, "commit", slowly)
@@ -61,10 +62,16 @@ def run_small(command: list[str]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def small_units() -> Iterator[None]:
+    """Make many units here too, and compute on one thread as the other processes do."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _SIZES.items():
             patch.setattr(name, value)
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_gathers_of_any_fold_come_from_traces_in_a_row() -> None:
 )
 def test_what_makes_no_survey_is_refused(wrong: dict) -> None:
     given = {"amplitude": np.zeros((3, 4, 5)), "dt_ms": 2.0} | wrong
-    with pytest.raises(SurveyError, match="\\A[^\n]+\\Z"):
+    with pytest.raises(SurveyError, match=r"\A[^\n]+\Z"):
         make_survey(**given)
 
 

@@ -84,7 +84,7 @@ def test_start_files_that_make_no_sense_are_refused_by_line(text: str, tmp_path:
 @pytest.mark.parametrize("start", ["nan", "inf", "no_such_word", "no/such/file.txt"])
 def test_start_times_that_are_none_are_refused(start: str, tmp_path: Path) -> None:
     source = line_file(tmp_path / "in.sgy")
-    with pytest.raises(OptionError, match="\\A[^\n]+\\Z"):
+    with pytest.raises(OptionError, match=r"\A[^\n]+\Z"):
         restore_file(str(source), str(tmp_path / "out.sgy"), quick("demultiple", start=start))
     assert [path.name for path in tmp_path.iterdir()] == ["in.sgy"]
 

@@ -17,12 +17,18 @@ RESTORERS = {"radon": "seisdiff.restorers.radon:RadonRestorer"}
 PLANNED = ("unet", "diffusion")
 
 
-def restorer_class(name: str) -> Callable[..., Restorer]:
-    """Return the class of the restorer of that name; OptionError names the ones that exist."""
+def check_method(name: str) -> None:
+    """Raise OptionError, which names the methods there are, for any other."""
     if name in RESTORERS:
-        module, attribute = RESTORERS[name].split(":")
-        return getattr(import_module(module), attribute)
+        return
     known = ", ".join(RESTORERS)
     if name in PLANNED:
         raise OptionError(f"method '{name}' is not in this version yet; available: {known}")
     raise OptionError(f"no method is called '{name}'; available: {known}")
+
+
+def restorer_class(name: str) -> Callable[..., Restorer]:
+    """Return the class of the restorer of that name; raises OptionError for one that does not exist."""
+    check_method(name)
+    module, attribute = RESTORERS[name].split(":")
+    return getattr(import_module(module), attribute)
