@@ -156,9 +156,10 @@ def largest_offset(survey: xr.Dataset) -> float:
 
 def warn_if_uncorrected(gathers: Gathers, notify: Notify) -> None:
     """Say once that demultiple is given gathers that look like shots or lack NMO correction."""
-    if not len(gathers.number):
+    batches = _batches(gathers, 1, np.logical_or.reduceat(gathers.live, gathers.bounds[:-1])) if len(gathers.number) else []
+    if not batches:
         return
-    chosen = slice(0, min(_LOOKED_AT, _batches(gathers, 1)[0].stop))
+    chosen = slice(batches[0].start, min(batches[0].start + _LOOKED_AT, batches[0].stop))
     fold = int(np.diff(gathers.bounds)[chosen].max(initial=1))
     batch = pad_gathers(gathers, chosen, fold).batch
     some = slice(None, None, -(-fold // _LOOKED_AT_TRACES))
