@@ -41,7 +41,7 @@ SCANNED = (
 
 
 def make_file(path: Path, gigabytes: float, sample_format: str) -> Path:
-    """Make a prestack SEG-Y file of about the given size from a small marine line with noise, repeated along the line."""
+    """Make a prestack SEG-Y file of about the given size: a small marine line with noise, over and over."""
     if path.exists():
         return path
     line = marine_line(40, FOLD, SAMPLES, seed=1, noise_db=20.0).full
@@ -81,23 +81,23 @@ def speeds(folder: Path, gigabytes: float, passes: int) -> dict[str, float]:
     figures = {}
     for sample_format in ("ieee32", "ibm32"):
         path = make_file(folder / f"{sample_format}-{gigabytes:g}.sgy", gigabytes, sample_format)
-        layout = detect_layout(path)
-        size = path.stat().st_size / 1e9
-        fields = [FIELDS[name] for name in SCANNED]
-        seconds = best_seconds(lambda layout=layout, fields=fields: scan_headers(layout, fields), passes)
-        figures[f"header scan {sample_format}, million traces/s"] = layout.n_traces / seconds / 1e6
-        store, back = folder / "speed.zarr", folder / "speed.sgy"
-        run = RunOptions(overwrite=True)
-        figures[f"ingest {sample_format}, GB/s"] = size / best_seconds(
-            lambda p=path, s=store: ingest(str(p), str(s), run=run), passes
-        )
-        figures[f"export {sample_format}, GB/s"] = size / best_seconds(
-            lambda b=back, s=store: export(str(s), str(b), run), passes
-        )
-        same = subprocess.run(["cmp", path, back]).returncode == 0
-        figures[f"export {sample_format} byte-identical"] = float(same)
-        shutil.rmtree(store)
-        back.unlink()
+        figures |= {f"{what}, {sample_format}": figure for what, figure in speeds_of(path, folder, passes).items()}
+    return figures
+
+
+def speeds_of(path: Path, folder: Path, passes: int) -> dict[str, float]:
+    """Return the speeds on one file, and whether it came back byte for byte."""
+    layout, size = detect_layout(path), path.stat().st_size / 1e9
+    store, back, run = str(folder / "speed.zarr"), str(folder / "speed.sgy"), RunOptions(overwrite=True)
+    scan = best_seconds(lambda: scan_headers(layout, [FIELDS[name] for name in SCANNED]), passes)
+    figures = {
+        "header scan, million traces/s": layout.n_traces / scan / 1e6,
+        "ingest, GB/s": size / best_seconds(lambda: ingest(str(path), store, run=run), passes),
+        "export, GB/s": size / best_seconds(lambda: export(store, back, run), passes),
+        "byte-identical": float(subprocess.run(["cmp", path, back]).returncode == 0),
+    }
+    shutil.rmtree(store)
+    Path(back).unlink()
     return figures
 
 

@@ -16,9 +16,10 @@ from seisdiff.survey import gather_bounds, sample_interval, vertical_dim
 class Gathers:
     """A run of whole gathers as recorded.
 
-    `amplitude` and `raw_exception` (None: all zero) are (trace, sample), `trace_header` (trace, header byte); `offset` (m), `delay` (time of
-    the first sample, ms), `live`, `first` and `stop` (samples that a trace may be changed from and before) are (trace); `number` is
-    (gather), and `bounds` (gather + 1) the traces at which gathers begin and end. `step` is the sample interval.
+    `amplitude` and `raw_exception` (None: all zero) are (trace, sample), `trace_header` (trace, header byte); `offset`
+    (m), `delay` (time of the first sample, ms), `live`, `first` and `stop` (the samples from which and before which a
+    trace may be changed) are (trace); `number` is (gather), and `bounds` (gather + 1) the traces at which gathers begin
+    and end. `step` is the sample interval.
     """
 
     amplitude: np.ndarray

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -58,8 +59,9 @@ def plan_geometry(
 ) -> Geometry:
     """Return the geometry of an output: the survey's own, refined, or regularised to "A:B:STEP" (m).
 
-    Without `with_columns` the template of a new geometry has sizes and headers' places but no header variables, which is
-    all that a SEG-Y output needs. Raises OptionError for offsets that make no sense, SurveyError where none are recorded.
+    Without `with_columns` the template of a new geometry has sizes and headers' places but no header variables, which
+    is all that a SEG-Y output needs. Raises OptionError for offsets that make no sense, SurveyError where none are
+    recorded.
     """
     if refine == 1 and to_offsets is None:
         return Geometry(gather_bounds(survey), survey)
@@ -67,7 +69,7 @@ def plan_geometry(
         raise SurveyError("new traces need offsets and the survey has none; name the word with --key offset=BYTE")
     plan = _planner(refine, to_offsets)
     offset, bounds = survey["offset"].values, gather_bounds(survey)
-    folds = [len(plan(offset[low:high])) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    folds = [len(plan(offset[low:high])) for low, high in pairwise(bounds)]
     fold = np.array(folds, dtype=np.int64)
     out = np.concatenate([[0], np.cumsum(fold)])
     geometry = Geometry(out, _template(survey, fold), plan)
@@ -125,9 +127,7 @@ def _made_columns(
     assert geometry.plan is not None
     part = survey[[*names, *(["trace_header"] if "trace_header" in survey else [])]]
     part = part.isel(trace=slice(int(bounds[0]), int(bounds[-1]))).load()
-    spans = [
-        slice(int(low - bounds[0]), int(high - bounds[0])) for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    spans = [slice(int(low - bounds[0]), int(high - bounds[0])) for low, high in pairwise(bounds)]
     plans = [geometry.plan(part["offset"].values[span]) for span in spans]
     nearest = np.concatenate([plan.nearest + span.start for plan, span in zip(plans, spans, strict=True)])
     made = {name: part[name].values[nearest] for name in names}

@@ -156,7 +156,9 @@ def largest_offset(survey: xr.Dataset) -> float:
 
 def warn_if_uncorrected(gathers: Gathers, notify: Notify) -> None:
     """Say once that demultiple is given gathers that look like shots or lack NMO correction."""
-    batches = _batches(gathers, 1, np.logical_or.reduceat(gathers.live, gathers.bounds[:-1])) if len(gathers.number) else []
+    batches = (
+        _batches(gathers, 1, np.logical_or.reduceat(gathers.live, gathers.bounds[:-1])) if len(gathers.number) else []
+    )
     if not batches:
         return
     chosen = slice(batches[0].start, min(batches[0].start + _LOOKED_AT, batches[0].stop))

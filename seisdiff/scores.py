@@ -74,7 +74,9 @@ class Comparison(BaseModel):
         """Return the figures as a rich table: a row for the whole and one for each quartile."""
         names = [name for name in _HEADINGS if getattr(self.overall, name) is not None]
         table = Table(
-            Column("", no_wrap=True), *(_HEADINGS[name] for name in names), title=f"{len(self.gathers)} gather{'s' if len(self.gathers) != 1 else ''}"
+            Column("", no_wrap=True),
+            *(_HEADINGS[name] for name in names),
+            title=f"{len(self.gathers)} gather{'s' if len(self.gathers) != 1 else ''}",
         )
         table.add_row("all", *(f"{getattr(self.overall, name):.3g}" for name in names))
         for position, label in enumerate(("25 %", "median", "75 %")):

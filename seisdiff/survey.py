@@ -3,7 +3,7 @@
 | variable | dims | meaning |
 |---|---|---|
 | `amplitude` | (trace, time) | float32, or float64 where float32 cannot hold the recorded format; as recorded |
-| `raw_exception` | (trace, time) | uint32, only for IBM floats: recorded word XOR the word that `amplitude` encodes to |
+| `raw_exception` | (trace, time) | uint32, only for IBM floats: recorded word XOR the one that `amplitude` encodes to |
 | `time` | (time) | ms; or `depth` (depth), m: the vertical axis of migrated gathers |
 | `delay` | (trace) | ms, only where the recording delay varies: the time of the first sample of each trace |
 | `offset`, `cdp`, `inline`, `source_coord_x`, ... | (trace) | header words by name, SI, scalars applied |
@@ -227,9 +227,8 @@ def _wrong_shapes(survey: xr.Dataset) -> list[str]:
     for name, kind in {**_REQUIRED, **_TRACE_ARRAYS}.items():
         if name in survey.variables and survey[name].dtype.kind not in kind + ("u" if kind == "i" else ""):
             faults.append(f"{name} has dtype {survey[name].dtype}, expected kind {kind!r}")
-    for name in _TRACE_ARRAYS:
-        if name in survey and survey[name].dims != ("trace",):
-            faults.append(f"{name} has dims {survey[name].dims}, expected (trace)")
+    wrong = [name for name in _TRACE_ARRAYS if name in survey and survey[name].dims != ("trace",)]
+    faults += [f"{name} has dims {survey[name].dims}, expected (trace)" for name in wrong]
     if "trace_header" in survey and survey.sizes.get("header_byte", 0) % 240:
         faults.append(f"trace_header is {survey.sizes['header_byte']} bytes wide, expected a multiple of 240")
     return faults

@@ -20,6 +20,11 @@ from tests.segy_files import write_segy
 _COUNT = 1000
 _THROUGH_COMMAND = 50
 _LARGEST_GROWTH_KIB = 1_500_000
+#: Bytes, from 1, of the words that decide how a file is read.
+_DECIDING_BYTES = (
+    *(3213, 3217, 3221, 3225, 3255, 3261, 3269, 3273, 3297, 3501, 3503, 3505, 3507, 3513, 3521, 3529),
+    *(114, 116, 3714, 3716),
+)
 _BAD_WORDS = (b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\xff\xff\xff", b"\0\0\xc0\x7f")
 
 
@@ -53,8 +58,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
         places = rng.integers(0, len(words), rng.integers(1, 50))
         words[places] ^= (1 << rng.integers(0, 8, len(places))).astype(np.uint8)
     elif kind == 3:
-        place = int(rng.choice([3213, 3217, 3221, 3225, 3255, 3261, 3269, 3273, 3297, 3501, 3503, 3505, 3507, 3513, 3521,
-                                3529, 114, 116, 3714, 3716])) - 1  # fmt: skip
+        place = int(rng.choice(_DECIDING_BYTES)) - 1
         if place + 8 <= len(words):
             words[place : place + rng.choice([2, 4, 8])] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
     elif kind == 4:

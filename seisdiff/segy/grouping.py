@@ -38,8 +38,8 @@ def choose_keys(columns: Mapping[str, np.ndarray], one_offset: bool = False) -> 
 
     Keys that are all zero are out. Of the keys whose values each form one run, with two or more traces a gather, the
     one with more gathers wins, then cdp; of those with fewer the larger fold. If no key is contiguous, the first with
-    two or more traces a gather is sorted by. Else, and where every gather would be one trace, the file is one gather. So
-    is a stack, in which every trace has a cdp of its own and the same offset (`one_offset`).
+    two or more traces a gather is sorted by. Else, and where every gather would be one trace, the file is one gather.
+    So is a stack, in which every trace has a cdp of its own and the same offset (`one_offset`).
     """
     runs = {name: _runs([columns[name]]) for name in CANDIDATES if name in columns and columns[name].any()}
     if one_offset and "cdp" in runs and runs["cdp"].mean_fold == 1:
