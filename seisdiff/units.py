@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ Block = TypeVar("Block")
 Result = TypeVar("Result")
 
 #: Blocks that are in memory at once (one being read, computed and written) times the copies that each step makes.
-_COPIES_IN_FLIGHT = 20
+_COPIES_IN_FLIGHT = 30
+#: Units that are read ahead of the one that is computed, and that may be waiting to be written.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -72,20 +75,21 @@ def run_units(
 ) -> Iterator[tuple[Unit, Any]]:
     """Read, compute and write every unit, overlapped, and yield each with what `write` returned, in order.
 
-    While one unit is computed the next is read and the one before is written, so at most three are in memory. What
-    any step raises is raised here, after the writing under way has ended.
+    While one unit is computed the next ones are read and the last ones written, `_AHEAD` of each. What any step raises
+    is raised here, after the writing under way has ended.
     """
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
-        writing: tuple[Unit, Future] | None = None
+    with ThreadPoolExecutor(_AHEAD, "read") as reader, ThreadPoolExecutor(_AHEAD, "write") as writer:
+        writing: deque[tuple[Unit, Future]] = deque()
         for unit, block in _read_ahead(units, read, reader):
             result = compute(unit, block)
             del block
-            if writing:
-                yield writing[0], writing[1].result()
-            writing = (unit, writer.submit(write, unit, result))
+            if len(writing) == _AHEAD:
+                written, future = writing.popleft()
+                yield written, future.result()
+            writing.append((unit, writer.submit(write, unit, result)))
             del result
-        if writing:
-            yield writing[0], writing[1].result()
+        for written, future in writing:
+            yield written, future.result()
 
 
 def _row_unit(bounds: np.ndarray, number: int, start: int, stop: int) -> Unit:
@@ -97,11 +101,13 @@ def _row_unit(bounds: np.ndarray, number: int, start: int, stop: int) -> Unit:
 def _read_ahead(
     units: Iterable[Unit], read: Callable[[Unit], Block], reader: ThreadPoolExecutor
 ) -> Iterator[tuple[Unit, Block]]:
-    ahead: tuple[Unit, Future[Block]] | None = None
+    ahead: deque[tuple[Unit, Future[Block]]] = deque()
     for unit in units:
-        following = (unit, reader.submit(read, unit))
-        if ahead:
-            yield ahead[0], ahead[1].result()
-        ahead = following
-    if ahead:
-        yield ahead[0], ahead[1].result()
+        ahead.append((unit, reader.submit(read, unit)))
+        if len(ahead) > _AHEAD:
+            first, future = ahead.popleft()
+            yield first, future.result()
+            del future
+    while ahead:
+        first, future = ahead.popleft()
+        yield first, future.result()
