@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seisdiff.passes import RunOptions
 from seisdiff.segy import FIELDS, SegyWriter, detect_layout, scan_headers, set_header_values
 from seisdiff.synthetic.marine import marine_line
 from seisdiff.transfer import export, ingest
@@ -65,11 +64,13 @@ def make_file(path: Path, gigabytes: float, sample_format: str) -> Path:
     return partial.rename(path)
 
 
-def best_seconds(work: Callable[[], object], passes: int) -> float:
-    """Return the shortest time of several passes after one that warms up."""
+def best_seconds(work: Callable[[], object], passes: int, output: Path | None = None) -> float:
+    """Return the shortest time of several passes after one that warms up; `output` is removed before each."""
     work()
     times = []
     for _ in range(passes):
+        if output is not None:
+            shutil.rmtree(output) if output.is_dir() else output.unlink()
         began = time.perf_counter()
         work()
         times.append(time.perf_counter() - began)
@@ -88,16 +89,16 @@ def speeds(folder: Path, gigabytes: float, passes: int) -> dict[str, float]:
 def speeds_of(path: Path, folder: Path, passes: int) -> dict[str, float]:
     """Return the speeds on one file, and whether it came back byte for byte."""
     layout, size = detect_layout(path), path.stat().st_size / 1e9
-    store, back, run = str(folder / "speed.zarr"), str(folder / "speed.sgy"), RunOptions(overwrite=True)
+    store, back = folder / "speed.zarr", folder / "speed.sgy"
     scan = best_seconds(lambda: scan_headers(layout, [FIELDS[name] for name in SCANNED]), passes)
     figures = {
         "header scan, million traces/s": layout.n_traces / scan / 1e6,
-        "ingest, GB/s": size / best_seconds(lambda: ingest(str(path), store, run=run), passes),
-        "export, GB/s": size / best_seconds(lambda: export(store, back, run), passes),
+        "ingest, GB/s": size / best_seconds(lambda: ingest(str(path), str(store)), passes, store),
+        "export, GB/s": size / best_seconds(lambda: export(str(store), str(back)), passes, back),
         "byte-identical": float(subprocess.run(["cmp", path, back]).returncode == 0),
     }
     shutil.rmtree(store)
-    Path(back).unlink()
+    back.unlink()
     return figures
 
 

@@ -116,7 +116,9 @@ def _values(part: xr.Dataset, name: str) -> np.ndarray | None:
 
 def _exceptions(part: xr.Dataset) -> np.ndarray | None:
     words = _values(part, "raw_exception")
-    return words if words is not None and words.any() else None
+    if words is None or not words.size or (not any(words.strides) and not words.flat[0]):
+        return None
+    return words if words.any() else None
 
 
 def _live_and_span(

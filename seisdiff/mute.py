@@ -10,9 +10,14 @@ _NEIGHBOURS = 4
 
 def first_nonzero(amplitude: np.ndarray) -> np.ndarray:
     """Return int64 (trace): the index of the first non-zero sample, the trace's length where there is none."""
-    nonzero = amplitude != 0
-    first = nonzero.argmax(axis=1)
-    return np.where(nonzero[np.arange(len(first)), first], first, amplitude.shape[1]) if nonzero.size else first
+    if not amplitude.size:
+        return np.zeros(len(amplitude), np.int64)
+    first = np.zeros(len(amplitude), np.int64)
+    late = np.flatnonzero(amplitude[:, 0] == 0)
+    nonzero = amplitude[late] != 0
+    found = nonzero.argmax(axis=1)
+    first[late] = np.where(nonzero[np.arange(len(late)), found], found, amplitude.shape[1])
+    return first
 
 
 def find_live(

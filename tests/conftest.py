@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # small gathers: more threads only wait for each other
 
 
 @pytest.fixture(scope="session")

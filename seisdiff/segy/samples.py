@@ -147,8 +147,8 @@ def _encode_block(amplitude: np.ndarray, out: np.ndarray, sample_format: str, by
 def _decode_ibm(words: np.ndarray, out: np.ndarray) -> None:
     """fraction x 16**(exponent - 64) / 2**24: two exact float32 factors, the sign put back at the end."""
     exponent = words & _IBM_EXPONENT
-    scale = np.clip(exponent, _IBM_LOWEST, _IBM_HIGHEST)
-    unusual = not np.array_equal(exponent, scale)
+    unusual = exponent - _IBM_LOWEST > _IBM_HIGHEST - _IBM_LOWEST
+    scale = np.clip(exponent, _IBM_LOWEST, _IBM_HIGHEST) if unusual.any() else exponent.copy()
     scale <<= _WORD(1)
     scale -= _WORD(153 << 23)
     fraction = np.bitwise_and(words, _IBM_FRACTION, out=exponent)
@@ -156,19 +156,17 @@ def _decode_ibm(words: np.ndarray, out: np.ndarray) -> None:
     out *= scale.view(np.float32)
     bits = out.view(_WORD)
     bits |= np.bitwise_and(words, _SIGN, out=scale)
-    if unusual:
-        _decode_unusual_ibm(words, out)
+    if unusual.any() and (words[unusual] & _IBM_FRACTION).any():
+        _decode_unusual_ibm(words, unusual & ((words & _IBM_FRACTION) != 0), out)
 
 
-def _decode_unusual_ibm(words: np.ndarray, out: np.ndarray) -> None:
-    exponent = words & _IBM_EXPONENT
-    places = ((exponent < _IBM_LOWEST) | (exponent > _IBM_HIGHEST)) & ((words & _IBM_FRACTION) != 0)
-    if places.any():
-        chosen = words[places]
-        powers = 4 * (chosen >> _WORD(24) & _WORD(0x7F)).astype(np.int32) - 280
-        magnitude = np.ldexp((chosen & _IBM_FRACTION).astype(np.float64), powers)
-        with np.errstate(over="ignore", under="ignore"):
-            out[places] = np.where(chosen & _SIGN, -magnitude, magnitude).astype(np.float32)
+def _decode_unusual_ibm(words: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
+    """The words whose exponent of 16 takes them out of float32, or near its edge, one by one."""
+    chosen = words[places]
+    powers = 4 * (chosen >> _WORD(24) & _WORD(0x7F)).astype(np.int32) - 280
+    magnitude = np.ldexp((chosen & _IBM_FRACTION).astype(np.float64), powers)
+    with np.errstate(over="ignore", under="ignore"):
+        out[places] = np.where(chosen & _SIGN, -magnitude, magnitude).astype(np.float32)
 
 
 def _encode_ibm(amplitude: np.ndarray) -> tuple[np.ndarray, int]:
