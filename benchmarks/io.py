@@ -2,6 +2,7 @@
 
     python benchmarks/io.py                        speeds on a 1 GB file, IBM and IEEE
     python benchmarks/io.py --memory-of 4 8        peak anonymous memory of every command on 4 GB and 8 GB files
+                        ... --at-most 60           the same, commands that work steadily stopped after a minute
 
 Files are made once in --folder and kept for the next call. Speeds are of the second and later passes, with the file in
 the page cache, and count the bytes of the SEG-Y file. Memory is the largest RssAnon of the command's process (pages of
@@ -118,20 +119,22 @@ def commands(source: Path, folder: Path) -> dict[str, list[str]]:
     }
 
 
-def peak_memory(arguments: list[str]) -> tuple[float, float]:
-    """Run one command and return the peak of its anonymous memory in GiB, and its seconds."""
+def peak_memory(arguments: list[str], at_most: float) -> tuple[float, float, bool]:
+    """Run one command; return the peak of its anonymous memory in GiB, its seconds, and whether it came to its end."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seisdiff", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", "seisdiff", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peak = 0
-    while process.poll() is None:
+    while process.poll() is None and time.perf_counter() - began < at_most:
         peak = max(peak, anonymous_kib(process.pid))
         time.sleep(0.02)
-    if process.returncode:
-        assert process.stderr is not None
-        raise SystemExit(f"{' '.join(arguments)}: {process.stderr.read().decode()}")
-    return peak / 2**20, time.perf_counter() - began
+    ended = process.poll() is not None
+    if not ended:
+        process.kill()
+    _, told = process.communicate()
+    if ended and process.returncode:
+        raise SystemExit(f"{' '.join(arguments)}: {told.decode()}")
+    return peak / 2**20, time.perf_counter() - began, ended
 
 
 def anonymous_kib(pid: int) -> int:
@@ -143,17 +146,19 @@ def anonymous_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
 
 
-def memory(folder: Path, gigabytes: float) -> dict[str, float]:
+def memory(folder: Path, gigabytes: float, at_most: float) -> dict[str, float]:
     """Return the peak anonymous memory of every command on a file of the given size, GiB."""
     source = make_file(folder / f"ibm32-{gigabytes:g}.sgy", gigabytes, "ibm32")
     figures = {}
     for name, arguments in commands(source, folder).items():
-        peak, seconds = peak_memory(arguments)
-        figures[f"{name}, {gigabytes:g} GB file, GiB"] = peak
-        print(f"{name:18s} {gigabytes:g} GB: {peak:.2f} GiB in {seconds:.0f} s", flush=True)
-    for left in ("m.zarr", "m2.zarr"):
+        peak, seconds, ended = peak_memory(arguments, at_most)
+        told = f"{name}, {gigabytes:g} GB file, GiB" + ("" if ended else f", first {at_most:g} s")
+        figures[told] = peak
+        print(f"{told}: {peak:.2f} in {seconds:.0f} s", file=sys.stderr, flush=True)
+    for left in ("m.zarr", "m2.zarr", ".m2.zarr.partial", ".m2.zarr.ledger", ".m.sgy.ledger"):
         shutil.rmtree(folder / left, ignore_errors=True)
-    (folder / "m.sgy").unlink(missing_ok=True)
+    for left in ("m.sgy", ".m.sgy.partial"):
+        (folder / left).unlink(missing_ok=True)
     return figures
 
 
@@ -163,12 +168,13 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=1.0, help="GB of the file for speeds")
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--memory-of", type=float, nargs="*", default=[], help="GB of the files for memory")
+    parser.add_argument("--at-most", type=float, default=float("inf"), help="seconds after which a command is stopped")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     figures = {} if options.memory_of else speeds(options.folder, options.size, options.passes)
     for gigabytes in options.memory_of:
-        figures |= memory(options.folder, gigabytes)
+        figures |= memory(options.folder, gigabytes, options.at_most)
     print(json.dumps(figures, indent=1) if options.json else "\n".join(f"{k:45s} {v:8.2f}" for k, v in figures.items()))
 
 

@@ -9,14 +9,19 @@ _NEIGHBOURS = 4
 
 
 def first_nonzero(amplitude: np.ndarray) -> np.ndarray:
-    """Return int64 (trace): the index of the first non-zero sample, the trace's length where there is none."""
-    if not amplitude.size:
-        return np.zeros(len(amplitude), np.int64)
-    first = np.zeros(len(amplitude), np.int64)
-    late = np.flatnonzero(amplitude[:, 0] == 0)
-    nonzero = amplitude[late] != 0
-    found = nonzero.argmax(axis=1)
-    first[late] = np.where(nonzero[np.arange(len(late)), found], found, amplitude.shape[1])
+    """Return int64 (trace): the index of the first non-zero sample, the trace's length where there is none.
+
+    Looks at the first samples of all traces, then at ever longer runs of those that are still zero.
+    """
+    length = amplitude.shape[1]
+    first = np.full(len(amplitude), length, np.int64)
+    rows, start, width = np.arange(len(amplitude)), 0, 32
+    while len(rows) and start < length:
+        window = slice(start, start + width)
+        nonzero = (amplitude[:, window] if start == 0 else amplitude[rows, window]) != 0
+        found = nonzero.any(axis=1)
+        first[rows[found]] = start + nonzero[found].argmax(axis=1)
+        rows, start, width = rows[~found], start + width, 2 * width
     return first
 
 
