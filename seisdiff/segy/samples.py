@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+
 import numpy as np
 
 from seisdiff.errors import OptionError
@@ -14,8 +17,9 @@ _IBM_EXPONENT, _IBM_FRACTION, _IBM_TOP_DIGIT = _WORD(0x7F000000), _WORD(0x00FFFF
 #: Exponents of normalised IBM floats that are normal float32 numbers whatever their fraction.
 _IBM_LOWEST, _IBM_HIGHEST = _WORD(39 << 24), _WORD(96 << 24)
 _IEEE_EXPONENT, _IEEE_LOWEST = _WORD(0x7F800000), _WORD(23 << 23)
-#: Samples of a block: its few temporaries stay in a core's cache.
-_BLOCK_SAMPLES = 1 << 16
+#: Samples of a block: many enough that threads seldom wait for each other, few enough for the cache.
+_BLOCK_SAMPLES = 1 << 18
+_own = threading.local()
 _INTEGERS = {"int32": "i4", "int16": "i2", "int8": "i1", "uint32": "u4", "uint16": "u2", "uint8": "u1"}
 
 
@@ -76,7 +80,8 @@ def exceptions(
     step = _block_rows(shape[1])
 
     def block(part: slice) -> np.ndarray | None:
-        return _ibm_exceptions(_words(raw[part] if rows is None else raw[rows[part]], byte_order))
+        chosen = raw[part] if rows is None else raw[rows[part]]
+        return _ibm_exceptions(chosen.view(_swapped("u4", byte_order)))
 
     found = run_blocks(block, shape[0], step)
     if all(differing is None for differing in found):
@@ -109,13 +114,9 @@ def _swapped(dtype: str, byte_order: str) -> np.dtype:
     return np.dtype((">" if byte_order == "big" else "<") + dtype)
 
 
-def _words(raw: np.ndarray, byte_order: str) -> np.ndarray:
-    return raw.view(_swapped("u4", byte_order)).astype(_WORD)
-
-
 def _decode_block(raw: np.ndarray, out: np.ndarray, sample_format: str, byte_order: str) -> None:
     if sample_format == "ibm32":
-        _decode_ibm(_words(raw, byte_order), out)
+        _decode_ibm(raw.view(_swapped("u4", byte_order)), out)
     elif sample_format == "ieee32":
         out.view(_WORD)[...] = raw.view(_swapped("u4", byte_order))
     elif sample_format == "ieee64":
@@ -144,20 +145,35 @@ def _encode_block(amplitude: np.ndarray, out: np.ndarray, sample_format: str, by
     return clipped
 
 
-def _decode_ibm(words: np.ndarray, out: np.ndarray) -> None:
+def _scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """Return three uint32 arrays of a shape that belong to this thread, used anew at every call.
+
+    Fresh ones for each block would cost the system more time than the arithmetic.
+    """
+    size = math.prod(shape)
+    if getattr(_own, "size", -1) < size:
+        _own.words, _own.size = np.empty(3 * size, _WORD), size
+    return _own.words[: 3 * size].reshape(3, *shape)
+
+
+def _decode_ibm(recorded: np.ndarray, out: np.ndarray) -> None:
     """fraction x 16**(exponent - 64) / 2**24: two exact float32 factors, the sign put back at the end."""
-    exponent = words & _IBM_EXPONENT
-    unusual = exponent - _IBM_LOWEST > _IBM_HIGHEST - _IBM_LOWEST
-    scale = np.clip(exponent, _IBM_LOWEST, _IBM_HIGHEST) if unusual.any() else exponent.copy()
+    words, scale, spare = _scratch(out.shape)
+    words[...] = recorded
+    np.bitwise_and(words, _IBM_EXPONENT, out=scale)
+    unusual = np.subtract(scale, _IBM_LOWEST, out=spare) > _IBM_HIGHEST - _IBM_LOWEST
+    any_unusual = bool(unusual.any())
+    if any_unusual:
+        np.clip(scale, _IBM_LOWEST, _IBM_HIGHEST, out=scale)
     scale <<= _WORD(1)
     scale -= _WORD(153 << 23)
-    fraction = np.bitwise_and(words, _IBM_FRACTION, out=exponent)
+    fraction = np.bitwise_and(words, _IBM_FRACTION, out=spare)
     out[...] = fraction.view(np.int32)
     out *= scale.view(np.float32)
     bits = out.view(_WORD)
     bits |= np.bitwise_and(words, _SIGN, out=scale)
-    if unusual.any() and (words[unusual] & _IBM_FRACTION).any():
-        _decode_unusual_ibm(words, unusual & ((words & _IBM_FRACTION) != 0), out)
+    if any_unusual and fraction[unusual].any():
+        _decode_unusual_ibm(words, unusual & (fraction != 0), out)
 
 
 def _decode_unusual_ibm(words: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
@@ -222,10 +238,12 @@ def _encode_ibm_exactly(amplitude: np.ndarray) -> tuple[np.ndarray, int]:
     return words.astype(_WORD) | np.where(np.signbit(amplitude), _SIGN, _WORD(0)), int(clipped.sum())
 
 
-def _ibm_exceptions(words: np.ndarray) -> np.ndarray | None:
-    magnitude = words & _MAGNITUDE
-    unsure = (words & _IBM_TOP_DIGIT) == 0
-    unsure |= (magnitude - _IBM_LOWEST) >= _WORD(96 - 39 << 24)
+def _ibm_exceptions(recorded: np.ndarray) -> np.ndarray | None:
+    words, magnitude, spare = _scratch(recorded.shape)
+    words[...] = recorded
+    np.bitwise_and(words, _MAGNITUDE, out=magnitude)
+    unsure = np.bitwise_and(words, _IBM_TOP_DIGIT, out=spare) == 0
+    unsure |= np.subtract(magnitude, _IBM_LOWEST, out=spare) >= _WORD(96 - 39 << 24)
     unsure &= magnitude != 0
     if not unsure.any():
         return None
