@@ -21,7 +21,7 @@ MOST_MOVEOUTS = 256
 FULL_SPREAD = 0.5  # of the moveout at the reference offset: gathers that see less get coarser moveouts
 SEEN = 0.4  # of the cut: an event is a multiple if the live traces see that much of it
 WEIGHT_FLOOR = 1e-3
-ESTIMATION_STRIDE = 4  # weights that all frequencies share need only every fourth
+ESTIMATION_STRIDE = 8  # weights that all frequencies share need only every eighth
 MOST_SLOPES = 80
 MAX_SLOPE = 0.75  # ms/m: 1333 m/s
 
