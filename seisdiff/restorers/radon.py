@@ -21,7 +21,8 @@ MOST_MOVEOUTS = 256
 FULL_SPREAD = 0.5  # of the moveout at the reference offset: gathers that see less get coarser moveouts
 SEEN = 0.4  # of the cut: an event is a multiple if the live traces see that much of it
 WEIGHT_FLOOR = 1e-3
-ESTIMATION_STRIDE = 8  # weights that all frequencies share need only every eighth
+ESTIMATION_STRIDE = 8  # weights that all frequencies share need not more than every eighth,
+ESTIMATION_BINS = 24  # but this many
 MOST_SLOPES = 80
 MAX_SLOPE = 0.75  # ms/m: 1333 m/s
 
@@ -177,7 +178,7 @@ class RadonRestorer:
         if spec.solver == "ls":
             return least_squares(matrix, data, damping)
         reweightings = spec.reweightings or (2 if self.task == "demultiple" else 4)
-        stride = ESTIMATION_STRIDE if len(matrix.bins) > 16 * ESTIMATION_STRIDE else 1
+        stride = min(ESTIMATION_STRIDE, max(1, len(matrix.bins) // ESTIMATION_BINS))
         return sparse(matrix, data, damping, shared_weights(WEIGHT_FLOOR), reweightings, stride)
 
     def axes(self, batch: Batch, offset: torch.Tensor) -> RadonGrid:
