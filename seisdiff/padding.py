@@ -60,7 +60,6 @@ class PaddedGathers:
     first: torch.Tensor
     stop: torch.Tensor
     traces: slice
-    gathers: slice
 
 
 def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
@@ -86,7 +85,7 @@ def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
     )
     first = padding.place(gathers.first[traces] + shift, length)
     stop = padding.place(gathers.stop[traces] + shift)
-    return PaddedGathers(batch, padding, exponents, first, stop, traces, chosen)
+    return PaddedGathers(batch, padding, exponents, first, stop, traces)
 
 
 def time_axes(gathers: Gathers) -> np.ndarray:

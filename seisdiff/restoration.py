@@ -41,7 +41,6 @@ class Restoration:
 
     recipe: RestoreRecipe
     restorer: Restorer
-    ref_offset_m: float
     sample_format: str
     attrs: Mapping[str, Any]
     velocities: VelocityModel | None
@@ -135,7 +134,6 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
     return Restoration(
         recipe=recipe,
         restorer=_restorer(recipe, ref_offset),
-        ref_offset_m=ref_offset,
         sample_format=sample_format,
         attrs=survey.attrs,
         velocities=parse_velocities(recipe.nmo) if recipe.nmo else None,
