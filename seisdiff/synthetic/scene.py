@@ -1,0 +1,279 @@
+"""Scenes: what a simulator knows of a gather, each wave and each noise apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+
+from seisdiff.draws import Draws
+from seisdiff.synthetic import arrivals
+from seisdiff.synthetic.earth import Earth, draw_earth
+from seisdiff.synthetic.events import Spread, Tracer, interpolate_rows, strongest_reflectors
+from seisdiff.synthetic.gaps import draw_gaps
+from seisdiff.synthetic.geometry import draw_offsets
+from seisdiff.synthetic.noise import Ground, flipped_traces, noise_coefficients
+from seisdiff.synthetic.processing import (
+    TAPER_SAMPLES,
+    Picture,
+    angle_traces,
+    automatic_gain,
+    corrected,
+    depth_times,
+    draw_times,
+    draw_velocities,
+    read_across,
+    rms_velocities,
+    stretch_mute,
+)
+from seisdiff.synthetic.recipe import NOMINAL_DT_MS, SceneRecipe
+from seisdiff.synthetic.structure import Structure, draw_structure
+from seisdiff.synthetic.traces import GUARD_BEFORE, Record, filtered, read, spikes
+from seisdiff.synthetic.wavelet import draw_wavelet
+
+DOMAINS = ("cmp", "nmo", "shot", "stack", "angle", "depth")
+RECORD_SHARE = 0.2  # how much longer than the window a record may be
+MOST_T_STAR = 0.03  # s
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Some scenes of one shape: (scene, trace, sample) float32 parts that add up to what was recorded.
+
+    `primaries`, `interbed` and `surface` (multiples) are waves, `noise` maps a kind to what was added. `live`
+    (scene, trace) is false for dead and missing traces; the parts are complete there too. `offset` (scene, trace) is in
+    m, signed; `place` is what the trace axis shows: offset (m), position (m) of stacks or angle (degrees), as `domain`
+    (scene), a number in DOMAINS, says. `dt_ms` (scene) is the sample interval, `step` the one of the vertical axis (ms,
+    or m for depth gathers), `start` the first sample on it. `velocity` (scene, sample) are the velocities (m/s) of
+    moveout correction, `rms_velocity` the true ones; `water_ms` (scene) is the two-way time of the first layer, and
+    `mute` (scene, trace, sample) is what all parts were multiplied by: mute and gain.
+    """
+
+    primaries: torch.Tensor
+    interbed: torch.Tensor
+    surface: torch.Tensor
+    noise: dict[str, torch.Tensor]
+    live: torch.Tensor
+    offset: torch.Tensor
+    place: torch.Tensor
+    domain: torch.Tensor
+    dt_ms: torch.Tensor
+    step: torch.Tensor
+    start: torch.Tensor
+    velocity: torch.Tensor
+    rms_velocity: torch.Tensor
+    water_ms: torch.Tensor
+    mute: torch.Tensor
+    earth: Earth = field(repr=False)
+
+    @property
+    def signal(self) -> torch.Tensor:
+        """All waves."""
+        return self.primaries + self.interbed + self.surface
+
+    @property
+    def full(self) -> torch.Tensor:
+        """All waves and all noise, on every trace."""
+        total = self.signal
+        for part in self.noise.values():
+            total = total + part
+        return total
+
+    def part(self, name: str) -> torch.Tensor:
+        """Return "full", "signal", "primaries" (with interbeds), "multiples" (surface), "interbed" or "noise"."""
+        if name == "primaries":
+            return self.primaries + self.interbed
+        if name == "noise":
+            return self.full - self.signal
+        return getattr(self, {"multiples": "surface"}.get(name, name))
+
+
+def make_scenes(
+    recipe: SceneRecipe,
+    seed: int,
+    index: torch.Tensor | range,
+    *,
+    traces: int | None = None,
+    samples: int | None = None,
+    device: torch.device | str = "cpu",
+) -> Scenes:
+    """Return scenes number `index` of a seed: the same ones in any batch and, to float tolerance, on any device.
+
+    `traces` and `samples` default to the recipe's. The root mean square of `signal` where it is not muted is 1.
+    """
+    chosen = torch.as_tensor(list(index) if isinstance(index, range) else index, dtype=torch.int64)
+    draws = Draws(seed, chosen.to(device))
+    return _Maker(recipe, draws, traces or recipe.spread.traces, samples or recipe.samples).scenes()
+
+
+class _Maker:
+    """Makes one batch; every step draws under names of its own."""
+
+    def __init__(self, recipe: SceneRecipe, draws: Draws, traces: int, samples: int) -> None:
+        self.recipe, self.draws, self.samples = recipe, draws, samples
+        start = draw_times(draws.within("time"), recipe.processing, samples)
+        end = start + NOMINAL_DT_MS * samples
+        self.record = Record(start, int((1 + RECORD_SHARE) * samples))
+        self.earth = draw_earth(draws.within("earth"), recipe.earth, end)
+        number = draws.choice("domain", {name: recipe.processing.domains.get(name, 0.0) for name in DOMAINS})
+        self.domain = number
+        self.is_ = {name: number == place for place, name in enumerate(DOMAINS)}
+        bottom = 0.5e-3 * (self.earth.time * self.earth.velocity).sum(1)
+        offset = draw_offsets(draws.within("spread"), recipe.spread, traces, bottom)
+        self.offset = torch.where(self.is_["stack"][:, None], 0.0, offset)
+        self.cdp_m = draws.uniform("cdp", low=recipe.spread.cdp_m[0], high=recipe.spread.cdp_m[1])
+        self.structure = self._structure()
+
+    def scenes(self) -> Scenes:
+        """Return the finished scenes."""
+        tracer = Tracer(self.earth, Spread(self.offset), self.structure, self._correction())
+        wavelet = draw_wavelet(self.draws.within("wavelet"), self.recipe.wavelet, self.record.frequencies())
+        picture, place, start, step = self._picture(tracer)
+        recorded = [
+            filtered(self.record, spikes(self.record, events), wavelet, self._t_star(tracer))
+            for events in arrivals.all_parts(self.recipe, self.draws.within("waves"), tracer, self._diffract(), self.is_)
+        ]
+        waves = torch.stack([self._seen(part, picture) for part in recorded], dim=1)
+        gain = self._time_gain(picture)
+        waves, mute = self._gained(waves * gain[:, None], picture, gain)
+        size = _rms(waves.sum(1))
+        waves, mute = waves / size[:, None], mute / size
+        noise = self._noise(waves.sum(1), picture, mute, place)
+        dt = self._intervals()
+        scale = dt / NOMINAL_DT_MS
+        wide = scale[:, None]
+        return Scenes(
+            *waves.unbind(1), noise, self._live(len(self.offset[0])), self.offset * wide,
+            torch.where(self.is_["angle"][:, None], place, place * wide), self.domain, dt, step * scale, start * scale,
+            picture.velocity, rms_velocities(self.earth, tracer.moments, picture.vertical), self.earth.time[:, 0] * scale,
+            mute, _scaled(self.earth, wide),
+        )  # fmt: skip
+
+    def _structure(self) -> Structure:
+        draws = self.draws.within("structure")
+        return draw_structure(draws, self.recipe.structure, self.earth, self.offset, self.cdp_m, self.is_)
+
+    def _diffract(self) -> torch.Tensor:
+        there = self.draws.chance("diffractions", self.recipe.structure.diffractions)
+        return there & (self.is_["stack"] | self.is_["shot"])
+
+    def _correction(self) -> torch.Tensor:
+        spec = self.recipe.processing
+        left = self.draws.uniform("divergence", low=spec.divergence[0], high=spec.divergence[1])
+        return torch.stack([left, self.draws.uniform("directivity")], dim=1)
+
+    def _t_star(self, tracer: Tracer) -> torch.Tensor:
+        """Return t* in s at recorded times (scene, fine)."""
+        t_star = interpolate_rows(tracer.moments[:, 0], tracer.moments[:, 3], self.record.times())
+        return (1e-3 * t_star).clamp_max(MOST_T_STAR)
+
+    def _picture(self, tracer: Tracer) -> tuple[Picture, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the picture, what the trace axis shows, and the first value and the step of the vertical axis."""
+        spec, draws = self.recipe.processing, self.draws.within("processing")
+        index = torch.arange(self.samples, device=self.offset.device)
+        vertical = self.record.start_ms[:, None] + NOMINAL_DT_MS * index
+        velocity = draw_velocities(draws, spec, self.earth, tracer.moments, vertical)
+        start, step = self.record.start_ms, torch.full_like(self.record.start_ms, NOMINAL_DT_MS)
+        if bool(self.is_["depth"].any()):
+            depth, times = depth_times(velocity, vertical)
+            deep = self.is_["depth"]
+            velocity = torch.where(deep[:, None], interpolate_rows(vertical, velocity, times), velocity)
+            vertical = torch.where(deep[:, None], times, vertical)
+            start, step = torch.where(deep, depth[:, 0], start), torch.where(deep, depth[:, 1] - depth[:, 0], step)
+        flat = self.is_["nmo"] | self.is_["angle"] | self.is_["depth"]
+        times = corrected(self.offset, velocity, vertical, flat)
+        stretch = draws.uniform("stretch", low=spec.stretch[0], high=spec.stretch[1])
+        taper = draws.uniform("taper", low=TAPER_SAMPLES[0], high=TAPER_SAMPLES[1])
+        mute = torch.where(flat[:, None, None], stretch_mute(times, vertical, stretch, taper), 1.0)
+        end = self.record.start_ms + NOMINAL_DT_MS * self.samples * draws.uniform("end", low=1.0, high=1 + RECORD_SHARE)
+        mute = mute * (times < end[:, None, None])
+        place, lateral = self._trace_axis(draws, velocity, vertical)
+        return Picture(times, mute, velocity, vertical, lateral), place, start, step
+
+    def _trace_axis(
+        self, draws: Draws, velocity: torch.Tensor, vertical: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        number = torch.arange(self.offset.shape[1], device=self.offset.device)
+        place = torch.where(self.is_["stack"][:, None], self.cdp_m[:, None] * number, self.offset)
+        if not bool(self.is_["angle"].any()):
+            return place, None
+        low, high = self.recipe.spread.angle_deg
+        angle, lateral = angle_traces(self.offset, velocity, vertical, draws.uniform("angle", low=low, high=high))
+        here = self.is_["angle"]
+        lateral = torch.where(here[:, None, None], lateral, number[:, None].to(lateral))
+        return torch.where(here[:, None], angle, place), lateral
+
+    def _seen(self, coefficients: torch.Tensor, picture: Picture) -> torch.Tensor:
+        """Return what processing makes of recorded traces, without any gain."""
+        seen = read(coefficients, self.record.positions(picture.times)) * picture.mute
+        return seen if picture.lateral is None else read_across(seen, picture.lateral)
+
+    def _time_gain(self, picture: Picture) -> torch.Tensor:
+        spec = self.recipe.processing
+        power = self.draws.uniform("gain.power", 1, 1, low=spec.gain_power[0], high=spec.gain_power[1])
+        return (picture.vertical[:, None].clamp_min(40.0) / 1000) ** power
+
+    def _gained(
+        self, waves: torch.Tensor, picture: Picture, gain: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply automatic gain to some scenes, alike to all parts; return them and all gains and mutes so far."""
+        spec = self.recipe.processing
+        there = self.draws.chance("agc", spec.agc)
+        mute = gain * picture.mute if picture.lateral is None else gain * (picture.lateral >= 0)
+        window = self.draws.uniform("agc.ms", low=spec.agc_ms[0], high=spec.agc_ms[1]) / NOMINAL_DT_MS
+        agc = torch.where(there[:, None, None], automatic_gain(waves.sum(1), window), 1.0)
+        return waves * agc[:, None], mute * agc
+
+    def _noise(
+        self, signal: torch.Tensor, picture: Picture, mute: torch.Tensor, place: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Return each kind of noise at the level that was drawn, on the scenes that have it."""
+        spec, noise = self.recipe.noise, {}
+        host = self.draws.to("cpu")
+        for kind, share in spec.kinds.items():
+            where = host.chance(f"noise.{kind}", share).nonzero().flatten().to(signal.device)
+            if len(where) == 0:
+                continue
+            draws = self.draws.take(where).within(f"noise.{kind}")
+            raw = self._noise_part(kind, draws, where, signal, picture, mute, place)
+            level = 10 ** (-draws.uniform("snr", 1, 1, low=spec.snr_db[0], high=spec.snr_db[1]) / 20)
+            wanted = level * signal[where].square().sum((1, 2), keepdim=True).sqrt()
+            part = torch.zeros_like(signal)
+            part[where] = raw * (wanted / raw.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-20))
+            noise[kind] = part
+        return noise
+
+    def _noise_part(
+        self, kind: str, draws: Draws, where: torch.Tensor, signal: torch.Tensor, picture: Picture,
+        mute: torch.Tensor, place: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        if kind == "flipped":
+            return -2 * signal[where] * flipped_traces(draws, signal.shape[1])[..., None]
+        record = replace(self.record, start_ms=self.record.start_ms[where])
+        at = torch.where(self.is_["stack"][where, None], place[where], self.offset[where])
+        seen = read(noise_coefficients(kind, Ground(draws, record, at)), record.positions(picture.times[where]))
+        if picture.lateral is not None:
+            seen = read_across(seen, picture.lateral[where])
+        grown = draws.chance("grown", 0.5)[:, None, None]
+        return seen * torch.where(grown, mute[where], (mute[where] != 0).float() * picture.mute[where])
+
+    def _live(self, traces: int) -> torch.Tensor:
+        gaps = draw_gaps(self.draws.within("gaps"), self.recipe.gaps, traces)
+        return gaps & (self.draws.uniform("dead", traces) >= self.recipe.noise.dead)
+
+    def _intervals(self) -> torch.Tensor:
+        choices = torch.tensor(self.recipe.dt_ms, device=self.offset.device)
+        return choices[self.draws.choice("dt", {str(dt): 1.0 for dt in self.recipe.dt_ms})]
+
+
+def _rms(gathers: torch.Tensor) -> torch.Tensor:
+    count = (gathers != 0).sum((1, 2), keepdim=True).clamp_min(1)
+    return (gathers.square().sum((1, 2), keepdim=True) / count).sqrt().clamp_min(1e-20)
+
+
+def _scaled(earth: Earth, factor: torch.Tensor) -> Earth:
+    """Return an earth whose times are longer by a factor (scene, 1)."""
+    return replace(earth, time=earth.time * factor)
+
+
+PART_NAMES = tuple(name.name for name in fields(Scenes)[:3])

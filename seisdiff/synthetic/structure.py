@@ -1,0 +1,110 @@
+"""What is not flat: dips, folded and faulted stacks, statics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from seisdiff.draws import Draws
+from seisdiff.synthetic.earth import Earth
+from seisdiff.synthetic.recipe import StructureSpec
+
+WAVES = 6  # cosines along a stack, and nodes of their coefficients in depth
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Departures from a flat earth, for every reflector of some scenes.
+
+    `departure` (scene, reflector, trace or 1) is added to vertical two-way times, ms; `apex` (scene, reflector) moves
+    the top of a moveout curve along the spread, m; `tilt` (scene, reflector) is 1/cos^2 of the dip, by which squared
+    velocities grow (Levin, 1971); `statics` (scene, trace) in ms delay whatever arrives at a trace.
+    """
+
+    departure: torch.Tensor
+    apex: torch.Tensor
+    tilt: torch.Tensor
+    statics: torch.Tensor
+
+    def tilted(self, moments: torch.Tensor) -> torch.Tensor:
+        """Return moments (scene, 4, reflector) of the dipping reflectors."""
+        one = torch.ones_like(self.tilt)
+        return moments * torch.stack([one, self.tilt, self.tilt.square(), one], dim=1)
+
+
+def flat(earth: Earth, traces: int) -> Structure:
+    """Return no structure at all."""
+    zero = torch.zeros_like(earth.time[:, 1:])
+    return Structure(zero[..., None], zero, torch.ones_like(zero), zero.new_zeros(len(zero), traces))
+
+
+def draw_structure(
+    draws: Draws, spec: StructureSpec, earth: Earth, offset: torch.Tensor, cdp_m: torch.Tensor, domain: dict
+) -> Structure:
+    """Return random structure: dips of cmp and shot gathers, folds and faults of stacks.
+
+    `offset` is (scene, trace), `cdp_m` (scene) the trace spacing of stacks, `domain` tells which scenes are "shot" and
+    "stack", bool (scene).
+    """
+    moments = earth.moments()
+    dip = torch.deg2rad(draws.uniform("dip", 1, low=spec.dip_deg[0], high=spec.dip_deg[1]))
+    sine = torch.sin(dip) * torch.tanh(_down(draws.normal("dips", WAVES), earth.reflectors))
+    apex = torch.sqrt(moments[:, 1] / moments[:, 0]) * moments[:, 0] * 1e-3 * sine
+    tilt = torch.where(domain["stack"][:, None], 1.0, 1 / (1 - sine.square()))
+    departure = torch.zeros_like(apex)[..., None]
+    if bool(domain["stack"].any()):
+        folds = _folds(draws, earth, torch.sin(dip), offset.shape[1], cdp_m)
+        departure = (folds + _faults(draws, spec, earth, offset.shape[1])) * domain["stack"][:, None, None]
+    statics = _statics(draws, spec, offset, domain["stack"])
+    return Structure(departure, apex * domain["shot"][:, None], tilt, statics)
+
+
+def _folds(draws: Draws, earth: Earth, sine: torch.Tensor, traces: int, cdp_m: torch.Tensor) -> torch.Tensor:
+    """Return two-way times (scene, reflector, trace) of layers whose thickness varies along the line.
+
+    They never cross, for no layer loses more than 0.8 of its thickness, and are no steeper than the given sine allows.
+    """
+    layers = earth.time.shape[1]
+    place = torch.linspace(0, 1, traces, device=draws.device)
+    number = torch.arange(1, WAVES + 1, device=draws.device)
+    waves = torch.cos(math.pi * number[:, None] * place) / number[:, None]
+    nodes = draws.normal("folds", WAVES, WAVES).flatten(0, 1)
+    each = _down(nodes, layers).view(len(draws), WAVES, layers)
+    shape = torch.tanh(0.5 * each.transpose(1, 2) @ waves)
+    departure = (earth.time[..., None] * shape).cumsum(1)[:, :-1]
+    steepest = torch.diff(departure, dim=2).abs().amax(2) / cdp_m[:, None]
+    moments = earth.moments()
+    allowed = 2e3 * sine / torch.sqrt(moments[:, 1] / moments[:, 0])
+    return departure * (allowed / steepest.clamp_min(1e-9)).amin(1).clamp_max(0.8)[:, None, None]
+
+
+def _faults(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, count: int = 3) -> torch.Tensor:
+    """Return throws of a few slanted faults; the first reflector stays whole."""
+    place = torch.linspace(0, 1, traces, device=draws.device)
+    depth = earth.moments()[:, 0]
+    depth = depth / depth[:, -1:]
+    at = draws.uniform("fault.place", count, 1) + draws.uniform("fault.slant", count, 1, low=-0.3, high=0.3) * (
+        depth[:, None]
+    )
+    throw = 12 * draws.normal("fault.throw", count) * draws.chance("faults", spec.faults)[:, None]
+    moved = (place > at[..., None]) * (torch.arange(earth.reflectors, device=at.device) > 0)[:, None]
+    return (throw[..., None, None] * moved).sum(1)
+
+
+def _statics(draws: Draws, spec: StructureSpec, offset: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
+    """Return smooth delays (scene, trace) of the asked root mean square."""
+    place = torch.where(stack[:, None], torch.linspace(-1, 1, offset.shape[1], device=offset.device), offset)
+    place = place / place.abs().amax(1, keepdim=True).clamp_min(1e-6)
+    number = torch.arange(1, WAVES + 1, device=offset.device)
+    waves = torch.cos(math.pi * number[:, None] * place[:, None]) / number[:, None]
+    size = draws.uniform("statics.size", 1, low=spec.statics_ms[0], high=spec.statics_ms[1])
+    return size * 1.2 * (draws.normal("statics", 1, WAVES) @ waves)[:, 0]
+
+
+def _down(nodes: torch.Tensor, count: int) -> torch.Tensor:
+    """Return rows of nodes interpolated linearly to `count` places; (scene, any) becomes (scene, rows, count)."""
+    rows = nodes.reshape(len(nodes), -1, WAVES)
+    smooth = torch.nn.functional.interpolate(rows, size=count, mode="linear", align_corners=True)
+    return smooth[:, 0] if rows.shape[1] == 1 else smooth.flatten(1)
