@@ -7,7 +7,6 @@ import torch
 from seisdiff.draws import Draws
 from seisdiff.synthetic.events import (
     Events,
-    Paths,
     Tracer,
     interbed_multiples,
     interpolate_rows,
@@ -45,9 +44,11 @@ def all_parts(
         head_pegs,
     ]
     late = _moved(_joined(surface), draws, spec.jitter)
-    return _with_statics(tracer, _joined(first)), _with_statics(
-        tracer, tracer.arrivals(interbed_multiples(tracer, strongest))
-    ), _with_statics(tracer, late)
+    return (
+        _with_statics(tracer, _joined(first)),
+        _with_statics(tracer, tracer.arrivals(interbed_multiples(tracer, strongest))),
+        _with_statics(tracer, late),
+    )
 
 
 def _joined(parts: list[Events]) -> Events:
@@ -81,7 +82,7 @@ def _head_waves(draws: Draws, tracer: Tracer, level: torch.Tensor) -> tuple[Even
     cosine = torch.sqrt(1 - sine.square())
     intercept = (above * earth.time[:, None] * cosine).sum(-1)
     critical = (above * 1e-3 * (earth.time * earth.velocity)[:, None] * sine / cosine).sum(-1)
-    size = there * draws.uniform("head.size", 1, low=0.02, high=0.3) * earth.transmission().gather(1, which)
+    size = there * draws.log_uniform("head.size", 1, low=0.003, high=0.1) * earth.transmission().gather(1, which)
     time = intercept[..., None] + 1e3 * distance / speed[..., None]
     decay = (critical[..., None] / distance.clamp_min(1.0)).clamp_max(1.0) ** 1.5 * (distance > critical[..., None])
     amplitude = size[..., None] * decay
@@ -123,5 +124,3 @@ def _direct_waves(draws: Draws, tracer: Tracer, there: torch.Tensor) -> Events:
     time = later[..., None] + 1e3 * distance / speed[..., None]
     spread = torch.rsqrt(distance.clamp_min(50.0) / 1000)
     return Events(time, (0.2 * size)[..., None] * spread, torch.zeros_like(time))
-
-

@@ -17,6 +17,7 @@ from seisdiff.synthetic.earth import WATER_VELOCITY, Earth
 from seisdiff.synthetic.reflection import Border, borders, reflection
 from seisdiff.synthetic.structure import Structure
 
+GRAZING = 0.15  # of 1 - sin^2, below which rays fade
 COARSE = 16  # places along the spread at which amplitudes are evaluated
 
 
@@ -31,13 +32,17 @@ class Events(NamedTuple):
 class Paths(NamedTuple):
     """Moments (scene, 4, event), factor (scene, event), departures (scene, event, trace) and apex (scene, event).
 
-    `legs` are the reflectors met: pairs of a border (scene, event) and how often it is met (event).
+    `passes` (scene, event) is how often a path goes below the first reflector and comes back, `fastest` (scene, event)
+    the highest velocity it meets; `legs` are the reflectors it meets: pairs of a border (scene, event) and how often
+    (event).
     """
 
     moments: torch.Tensor
     factor: torch.Tensor
     departure: torch.Tensor
     apex: torch.Tensor
+    passes: torch.Tensor
+    fastest: torch.Tensor
     legs: tuple[tuple[Border, torch.Tensor], ...]
 
 
@@ -71,6 +76,8 @@ class Tracer:
         self.structure = structure
         self.moments = structure.tilted(earth.moments())
         self.borders = borders(earth)
+        self.fastest = earth.velocity[:, :-1].cummax(1).values
+        self.first = torch.zeros(1, dtype=torch.int64, device=earth.time.device)
         self.correction = correction
         self.places, self.weights = spread.coarse()
 
@@ -95,8 +102,16 @@ class Tracer:
             often = times[:, None]
             size = size * torch.where(often % 2 == 1, modulus.sign(), 1.0) * modulus.abs().clamp_min(1e-9) ** often
             phase = phase + often * angle
+        size = size * self._passed(paths, p)
         sine = (p * self.earth.velocity[:, :1, None]).clamp_max(0.995)
         return size * (1 - sine.square()) ** (self.correction[:, 1, None, None] / 2), phase
+
+    def _passed(self, paths: Paths, p: torch.Tensor) -> torch.Tensor:
+        """Return what passes the first reflector, and how much is left where a ray grazes the fastest layer it meets."""
+        modulus, _ = reflection(self.borders.pick(self.first), p.flatten(1)[:, None])
+        through = (1 - modulus.square()).clamp_min(0).view_as(p) / (1 - self.earth.contrast()[:, :1, None].square())
+        steep = 1 - (p * paths.fastest[..., None]).square()
+        return through ** paths.passes[..., None] * (steep / GRAZING).clamp(0, 1)
 
     def _divergence(self, time: torch.Tensor, v2: torch.Tensor) -> torch.Tensor:
         """Return spherical divergence 1/(t v^2) after the correction t v^2 of primaries with the rest of its power."""
@@ -129,6 +144,8 @@ def ray_parameters(t0: torch.Tensor, v2: torch.Tensor, shift: torch.Tensor, dist
 
 def interpolate_rows(place: torch.Tensor, value: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """Interpolate `value` (row, node) at increasing `place` linearly at `at` (row, any), constant beyond the ends."""
+    if place.shape[-1] == 1:
+        return value.expand_as(at)
     right = torch.searchsorted(place.contiguous(), at.contiguous()).clamp(1, place.shape[-1] - 1)
     low, high = place.gather(-1, right - 1), place.gather(-1, right)
     part = ((at - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
@@ -144,6 +161,8 @@ def primaries(tracer: Tracer) -> Paths:
         tracer.earth.transmission(),
         structure.departure,
         structure.apex,
+        (torch.arange(tracer.earth.reflectors, device=once.device) > 0).float().expand_as(tracer.fastest),
+        tracer.fastest,
         ((tracer.borders, once),),
     )
 
@@ -193,7 +212,8 @@ def interbed_multiples(tracer: Tracer, strongest: torch.Tensor) -> Paths:
     ways = torch.where(first == second, 1.0, 2.0)
     a, b, c = strongest[:, first], strongest[:, second], strongest[:, turn]
     through = tracer.earth.transmission()
-    factor = -ways * through.gather(1, a) * through.gather(1, b) / through.gather(1, c)
+    turned = through.gather(1, c) * (1 - tracer.earth.contrast().gather(1, c).square())
+    factor = -ways * through.gather(1, a) * through.gather(1, b) / turned
     once = torch.ones_like(ways)
     legs = tuple((tracer.borders.pick(index), once) for index in (a, b, c))
     return _joined(tracer, [(a, 1.0), (b, 1.0), (c, -1.0)], factor, legs)
@@ -213,7 +233,7 @@ def _joined(
 ) -> Paths:
     """Return paths that run each leg (event), or (scene, event), as often as its weight says."""
     structure, n_scene = tracer.structure, len(factor)
-    moments, departure, apex = (torch.zeros(()) for _ in range(3))
+    moments, departure, apex, passes, fastest = (factor.new_zeros(()) for _ in range(5))
     for index, weight in parts:
         rows = index.expand(n_scene, -1)
         wide = rows[..., None].expand(-1, -1, structure.departure.shape[-1])
@@ -221,4 +241,6 @@ def _joined(
         moments = moments + tracer.moments.gather(2, rows[:, None].expand(-1, 4, -1)) * scale
         departure = departure + structure.departure.gather(1, wide) * scale[..., None]
         apex = apex + structure.apex.gather(1, rows) * scale
-    return Paths(moments, factor, departure, apex, legs)
+        passes = passes + (rows > 0) * scale
+        fastest = torch.maximum(fastest, tracer.fastest.gather(1, rows) * (scale > 0))
+    return Paths(moments, factor, departure, apex, passes, fastest, legs)

@@ -120,7 +120,9 @@ def _ground_roll(ground: Ground) -> Noise:
         velocity = slow + (fast - slow) / (1 + (frequency / turn).square())
         peak = part.uniform("peak", 1, low=5.0, high=18.0)
         shape = ricker_spectrum(frequency, peak) * part.uniform("size", 1, low=0.2, high=1.0)
-        decay = torch.exp(-distance[..., None] * (frequency / peak)[:, None] * part.uniform("loss", 1, 1, low=1e-5, high=6e-4))
+        decay = torch.exp(
+            -distance[..., None] * (frequency / peak)[:, None] * part.uniform("loss", 1, 1, low=1e-5, high=6e-4)
+        )
         spread = torch.rsqrt(distance.clamp_min(50.0))[..., None]
         phase = -2 * math.pi * frequency * (distance[..., None] / velocity[:, None] + 1e-3 * scatter[..., None])
         total += torch.polar(shape[:, None] * decay * spread, phase)
@@ -161,7 +163,7 @@ def _erratic(ground: Ground) -> Noise:
     chance = draws.uniform("trace", traces)
     hit = (chance < draws.uniform("share", 1, low=0.02, high=0.2)) | (chance == chance.amin(1, keepdim=True))
     size = hit * torch.exp(1.0 * draws.normal("size", traces))
-    middle = draws.uniform("time", traces, 1) * fine
+    middle = draws.uniform("time", traces, 1, low=0.1, high=0.8) * fine
     width = draws.log_uniform("width", traces, 1, low=2.0, high=400.0)
     burst = torch.exp(-(((torch.arange(fine, device=middle.device) - middle) / width) ** 2))
     frequency = record.frequencies()

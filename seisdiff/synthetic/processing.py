@@ -32,6 +32,11 @@ class Picture:
     vertical: torch.Tensor
     lateral: torch.Tensor | None
 
+    def take(self, scenes: torch.Tensor) -> Picture:
+        """Return the picture of some of the scenes."""
+        lateral = None if self.lateral is None else self.lateral[scenes]
+        return Picture(self.times[scenes], self.mute[scenes], self.velocity[scenes], self.vertical[scenes], lateral)
+
 
 def rms_velocities(earth: Earth, moments: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
     """Return RMS velocities (m/s) at zero-offset times (scene, sample): linear in t v^2 between reflectors."""
@@ -65,15 +70,20 @@ def corrected(
     return torch.where(wanted[:, None, None], times, vertical[:, None])
 
 
-def stretch_mute(times: torch.Tensor, vertical: torch.Tensor, stretch: torch.Tensor, taper: torch.Tensor) -> torch.Tensor:
-    """Return weights (scene, trace, sample): 0 down to the last sample stretched too far, 1 past a cosine taper.
+def stretch_mute(
+    times: torch.Tensor, vertical: torch.Tensor, stretch: torch.Tensor, taper: torch.Tensor, careful: torch.Tensor
+) -> torch.Tensor:
+    """Return weights (scene, trace, sample): 0 where traces are stretched too far, 1 past a cosine taper.
 
-    `stretch` (scene) is 0.5 for half as long again, `taper` (scene) is in samples.
+    `stretch` (scene) is 0.5 for half as long again, `taper` (scene) is in samples. `careful` (scene) mutes down to the
+    last sample stretched too far; else only down to the first that is not, which leaves crossing events in.
     """
     slope = torch.diff(times, dim=-1) / torch.diff(vertical, dim=-1).clamp_min(1e-6)[:, None]
     bad = torch.cat([slope, slope[..., -1:]], dim=-1) < 1 / (1 + stretch[:, None, None])
     index = torch.arange(1, times.shape[-1] + 1, device=times.device)
-    below = index - (bad * index).amax(dim=-1, keepdim=True)
+    last = (bad * index).amax(dim=-1, keepdim=True)
+    first = bad.to(torch.int32).cumprod(dim=-1).sum(dim=-1, keepdim=True)
+    below = index - torch.where(careful[:, None, None], last, first)
     return 0.5 - 0.5 * torch.cos(math.pi * (below / taper[:, None, None]).clamp(0, 1))
 
 
@@ -120,13 +130,16 @@ def depth_times(velocity: torch.Tensor, vertical: torch.Tensor) -> tuple[torch.T
 
 def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     """Return gains 1/rms (scene, trace, sample) of a gather in running windows of `samples` (scene), 1 where it is 0."""
-    power = torch.nn.functional.pad(total.square().cumsum(-1), (1, 0))
+    power = torch.nn.functional.pad(total.double().square().cumsum(-1), (1, 0))
     count = torch.nn.functional.pad((total != 0).float().cumsum(-1), (1, 0))
     index = torch.arange(total.shape[-1], device=total.device)
     half = (samples[:, None] / 2).round().to(torch.int64).clamp_min(1)
     low = (index - half).clamp_min(0)[:, None].expand_as(total)
     high = (index + half + 1).clamp_max(total.shape[-1])[:, None].expand_as(total)
-    mean = (power.gather(-1, high) - power.gather(-1, low)) / (count.gather(-1, high) - count.gather(-1, low)).clamp_min(1)
+    mean = (power.gather(-1, high) - power.gather(-1, low)) / (
+        count.gather(-1, high) - count.gather(-1, low)
+    ).clamp_min(1)
+    mean = mean.to(total)
     largest = mean.flatten(1).amax(1)[:, None, None]
     return torch.where(mean > 1e-8 * largest, torch.rsqrt(mean.clamp_min(1e-30)), 0.0)
 

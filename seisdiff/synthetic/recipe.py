@@ -81,7 +81,7 @@ class SpreadSpec(_Spec):
     """Offsets, m."""
 
     traces: int = Field(default=64, ge=2, le=1024)
-    reach: Span = Field(default=(0.3, 2.5), description="largest offset over the depth of the end of the record")
+    reach: Span = Field(default=(0.3, 1.7), description="largest offset over the depth of the end of the record")
     far_m: Span = Field(default=(300.0, 9000.0), description="limits of the largest offset")
     near_m: Span = Field(default=(0.0, 300.0))
     missing_near: Share = Field(default=0.15, description="share of scenes that lack 5 to 30 % of the near offsets")
@@ -107,7 +107,7 @@ class WaveletSpec(_Spec):
 class MultipleSpec(_Spec):
     """Surface and interbed multiples."""
 
-    orders: int = Field(default=5, ge=1, le=12, description="most water-layer reverberations of one event")
+    orders: int = Field(default=8, ge=1, le=12, description="most water-layer reverberations of one event")
     strongest: int = Field(default=8, ge=2, le=24, description="reflectors between which further multiples run")
     without: Share = Field(default=0.08, description="share of scenes that have no surface multiples")
     level: Span = Field(default=(0.6, 1.4), description="free-surface coefficient, as a factor on each bounce")
@@ -122,7 +122,7 @@ class ProcessingSpec(_Spec):
     )
     velocity_error: Span = Field(default=(0.0, 0.04), description="of picked velocities, as a ratio")
     picks: int = Field(default=8, ge=2, le=64, description="velocity picks down a record")
-    stretch: Span = Field(default=(0.25, 1.0), description="stretch beyond which is muted")
+    stretch: Span = Field(default=(0.2, 0.8), description="stretch beyond which is muted")
     divergence: Span = Field(default=(0.0, 0.6), description="share of spherical divergence left uncorrected")
     gain_power: Span = Field(default=(-0.3, 1.0), description="n of a gain t^n on top of that")
     agc: Share = Field(default=0.1, description="share of scenes under automatic gain control")

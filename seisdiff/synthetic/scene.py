@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from seisdiff.draws import Draws
-from seisdiff.synthetic import arrivals
+from seisdiff.synthetic.arrivals import all_parts
 from seisdiff.synthetic.earth import Earth, draw_earth
-from seisdiff.synthetic.events import Spread, Tracer, interpolate_rows, strongest_reflectors
+from seisdiff.synthetic.events import Spread, Tracer, interpolate_rows
 from seisdiff.synthetic.gaps import draw_gaps
 from seisdiff.synthetic.geometry import draw_offsets
 from seisdiff.synthetic.noise import Ground, flipped_traces, noise_coefficients
@@ -28,11 +28,12 @@ from seisdiff.synthetic.processing import (
 )
 from seisdiff.synthetic.recipe import NOMINAL_DT_MS, SceneRecipe
 from seisdiff.synthetic.structure import Structure, draw_structure
-from seisdiff.synthetic.traces import GUARD_BEFORE, Record, filtered, read, spikes
+from seisdiff.synthetic.traces import Record, filtered, read, spikes
 from seisdiff.synthetic.wavelet import draw_wavelet
 
 DOMAINS = ("cmp", "nmo", "shot", "stack", "angle", "depth")
 RECORD_SHARE = 0.2  # how much longer than the window a record may be
+LEAST_SEEN = 1e-3  # of noise whose norm was 1 before the mute: less is no noise at all
 MOST_T_STAR = 0.03  # s
 
 
@@ -122,6 +123,7 @@ class _Maker:
         offset = draw_offsets(draws.within("spread"), recipe.spread, traces, bottom)
         self.offset = torch.where(self.is_["stack"][:, None], 0.0, offset)
         self.cdp_m = draws.uniform("cdp", low=recipe.spread.cdp_m[0], high=recipe.spread.cdp_m[1])
+        self.gained = draws.chance("agc", recipe.processing.agc)
         self.structure = self._structure()
 
     def scenes(self) -> Scenes:
@@ -129,25 +131,35 @@ class _Maker:
         tracer = Tracer(self.earth, Spread(self.offset), self.structure, self._correction())
         wavelet = draw_wavelet(self.draws.within("wavelet"), self.recipe.wavelet, self.record.frequencies())
         picture, place, start, step = self._picture(tracer)
-        recorded = [
-            filtered(self.record, spikes(self.record, events), wavelet, self._t_star(tracer))
-            for events in arrivals.all_parts(self.recipe, self.draws.within("waves"), tracer, self._diffract(), self.is_)
-        ]
-        waves = torch.stack([self._seen(part, picture) for part in recorded], dim=1)
-        gain = self._time_gain(picture)
-        waves, mute = self._gained(waves * gain[:, None], picture, gain)
-        size = _rms(waves.sum(1))
-        waves, mute = waves / size[:, None], mute / size
-        noise = self._noise(waves.sum(1), picture, mute, place)
+        waves = torch.stack([self._seen(self.record, part, picture) for part in self._recorded(tracer, wavelet)], dim=1)
+        waves, gain = self._gained(waves, picture)
+        primaries, interbed, surface = waves.unbind(1)
         dt = self._intervals()
         scale = dt / NOMINAL_DT_MS
-        wide = scale[:, None]
         return Scenes(
-            *waves.unbind(1), noise, self._live(len(self.offset[0])), self.offset * wide,
-            torch.where(self.is_["angle"][:, None], place, place * wide), self.domain, dt, step * scale, start * scale,
-            picture.velocity, rms_velocities(self.earth, tracer.moments, picture.vertical), self.earth.time[:, 0] * scale,
-            mute, _scaled(self.earth, wide),
-        )  # fmt: skip
+            primaries=primaries,
+            interbed=interbed,
+            surface=surface,
+            noise=self._noise(waves.sum(1), picture, gain, place),
+            live=self._live(self.offset.shape[1]),
+            offset=self.offset * scale[:, None],
+            place=torch.where(self.is_["angle"][:, None], place, place * scale[:, None]),
+            domain=self.domain,
+            dt_ms=dt,
+            step=step * scale,
+            start=start * scale,
+            velocity=picture.velocity,
+            rms_velocity=rms_velocities(self.earth, tracer.moments, picture.vertical),
+            water_ms=self.earth.time[:, 0] * scale,
+            mute=gain * self._across(picture.mute, picture),
+            earth=replace(self.earth, time=self.earth.time * scale[:, None]),
+        )
+
+    def _recorded(self, tracer: Tracer, wavelet: torch.Tensor) -> list[torch.Tensor]:
+        """Return spline coefficients of primaries, interbed and surface multiples."""
+        t_star = self._t_star(tracer)
+        parts = all_parts(self.recipe, self.draws.within("waves"), tracer, self._diffract(), self.is_)
+        return [filtered(self.record, spikes(self.record, events), wavelet, t_star) for events in parts]
 
     def _structure(self) -> Structure:
         draws = self.draws.within("structure")
@@ -160,7 +172,7 @@ class _Maker:
     def _correction(self) -> torch.Tensor:
         spec = self.recipe.processing
         left = self.draws.uniform("divergence", low=spec.divergence[0], high=spec.divergence[1])
-        return torch.stack([left, self.draws.uniform("directivity")], dim=1)
+        return torch.stack([left, self.draws.uniform("directivity", low=0.3, high=2.5)], dim=1)
 
     def _t_star(self, tracer: Tracer) -> torch.Tensor:
         """Return t* in s at recorded times (scene, fine)."""
@@ -184,7 +196,8 @@ class _Maker:
         times = corrected(self.offset, velocity, vertical, flat)
         stretch = draws.uniform("stretch", low=spec.stretch[0], high=spec.stretch[1])
         taper = draws.uniform("taper", low=TAPER_SAMPLES[0], high=TAPER_SAMPLES[1])
-        mute = torch.where(flat[:, None, None], stretch_mute(times, vertical, stretch, taper), 1.0)
+        careful = draws.chance("mute.careful", 0.6)
+        mute = torch.where(flat[:, None, None], stretch_mute(times, vertical, stretch, taper, careful), 1.0)
         end = self.record.start_ms + NOMINAL_DT_MS * self.samples * draws.uniform("end", low=1.0, high=1 + RECORD_SHARE)
         mute = mute * (times < end[:, None, None])
         place, lateral = self._trace_axis(draws, velocity, vertical)
@@ -203,29 +216,26 @@ class _Maker:
         lateral = torch.where(here[:, None, None], lateral, number[:, None].to(lateral))
         return torch.where(here[:, None], angle, place), lateral
 
-    def _seen(self, coefficients: torch.Tensor, picture: Picture) -> torch.Tensor:
+    def _seen(self, record: Record, coefficients: torch.Tensor, picture: Picture) -> torch.Tensor:
         """Return what processing makes of recorded traces, without any gain."""
-        seen = read(coefficients, self.record.positions(picture.times)) * picture.mute
-        return seen if picture.lateral is None else read_across(seen, picture.lateral)
+        return self._across(read(coefficients, record.positions(picture.times)) * picture.mute, picture)
 
-    def _time_gain(self, picture: Picture) -> torch.Tensor:
+    def _across(self, gathers: torch.Tensor, picture: Picture) -> torch.Tensor:
+        return gathers if picture.lateral is None else read_across(gathers, picture.lateral)
+
+    def _gained(self, waves: torch.Tensor, picture: Picture) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return waves (scene, part, trace, sample) under gain, of unit strength, and the gain that all parts got."""
         spec = self.recipe.processing
         power = self.draws.uniform("gain.power", 1, 1, low=spec.gain_power[0], high=spec.gain_power[1])
-        return (picture.vertical[:, None].clamp_min(40.0) / 1000) ** power
-
-    def _gained(
-        self, waves: torch.Tensor, picture: Picture, gain: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Apply automatic gain to some scenes, alike to all parts; return them and all gains and mutes so far."""
-        spec = self.recipe.processing
-        there = self.draws.chance("agc", spec.agc)
-        mute = gain * picture.mute if picture.lateral is None else gain * (picture.lateral >= 0)
+        gain = (picture.vertical[:, None].clamp_min(40.0) / 1000) ** power
         window = self.draws.uniform("agc.ms", low=spec.agc_ms[0], high=spec.agc_ms[1]) / NOMINAL_DT_MS
-        agc = torch.where(there[:, None, None], automatic_gain(waves.sum(1), window), 1.0)
-        return waves * agc[:, None], mute * agc
+        agc = automatic_gain(waves.sum(1) * gain, window)
+        gain = gain * torch.where(self.gained[:, None, None], agc, 1.0)
+        gain = gain / _rms(waves.sum(1) * gain)
+        return waves * gain[:, None], gain
 
     def _noise(
-        self, signal: torch.Tensor, picture: Picture, mute: torch.Tensor, place: torch.Tensor
+        self, signal: torch.Tensor, picture: Picture, gain: torch.Tensor, place: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Return each kind of noise at the level that was drawn, on the scenes that have it."""
         spec, noise = self.recipe.noise, {}
@@ -235,27 +245,26 @@ class _Maker:
             if len(where) == 0:
                 continue
             draws = self.draws.take(where).within(f"noise.{kind}")
-            raw = self._noise_part(kind, draws, where, signal, picture, mute, place)
-            level = 10 ** (-draws.uniform("snr", 1, 1, low=spec.snr_db[0], high=spec.snr_db[1]) / 20)
-            wanted = level * signal[where].square().sum((1, 2), keepdim=True).sqrt()
             part = torch.zeros_like(signal)
-            part[where] = raw * (wanted / raw.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-20))
+            if kind == "flipped":
+                part[where] = -2 * signal[where] * flipped_traces(draws, signal.shape[1])[..., None]
+            else:
+                raw = self._noise_part(kind, draws, where, picture, gain, place)
+                level = 10 ** (-draws.uniform("snr", 1, 1, low=spec.snr_db[0], high=spec.snr_db[1]) / 20)
+                part[where] = raw * (level * _norm(signal[where]) / _norm(raw)) * (_norm(raw) > LEAST_SEEN)
             noise[kind] = part
         return noise
 
     def _noise_part(
-        self, kind: str, draws: Draws, where: torch.Tensor, signal: torch.Tensor, picture: Picture,
-        mute: torch.Tensor, place: torch.Tensor,
-    ) -> torch.Tensor:  # fmt: skip
-        if kind == "flipped":
-            return -2 * signal[where] * flipped_traces(draws, signal.shape[1])[..., None]
+        self, kind: str, draws: Draws, where: torch.Tensor, picture: Picture, gain: torch.Tensor, place: torch.Tensor
+    ) -> torch.Tensor:
+        """Return noise as processing leaves it; it got the gain in half of the scenes, and wherever that is automatic."""
         record = replace(self.record, start_ms=self.record.start_ms[where])
         at = torch.where(self.is_["stack"][where, None], place[where], self.offset[where])
-        seen = read(noise_coefficients(kind, Ground(draws, record, at)), record.positions(picture.times[where]))
-        if picture.lateral is not None:
-            seen = read_across(seen, picture.lateral[where])
-        grown = draws.chance("grown", 0.5)[:, None, None]
-        return seen * torch.where(grown, mute[where], (mute[where] != 0).float() * picture.mute[where])
+        recorded = noise_coefficients(kind, Ground(draws, record, at))
+        seen = self._seen(record, recorded / _norm(recorded), picture.take(where))
+        grown = draws.chance("grown", 0.5) | self.gained[where]
+        return seen * torch.where(grown[:, None, None], gain[where], 1.0)
 
     def _live(self, traces: int) -> torch.Tensor:
         gaps = draw_gaps(self.draws.within("gaps"), self.recipe.gaps, traces)
@@ -266,14 +275,10 @@ class _Maker:
         return choices[self.draws.choice("dt", {str(dt): 1.0 for dt in self.recipe.dt_ms})]
 
 
+def _norm(gathers: torch.Tensor) -> torch.Tensor:
+    return gathers.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-20)
+
+
 def _rms(gathers: torch.Tensor) -> torch.Tensor:
     count = (gathers != 0).sum((1, 2), keepdim=True).clamp_min(1)
     return (gathers.square().sum((1, 2), keepdim=True) / count).sqrt().clamp_min(1e-20)
-
-
-def _scaled(earth: Earth, factor: torch.Tensor) -> Earth:
-    """Return an earth whose times are longer by a factor (scene, 1)."""
-    return replace(earth, time=earth.time * factor)
-
-
-PART_NAMES = tuple(name.name for name in fields(Scenes)[:3])

@@ -85,8 +85,9 @@ def _faults(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, count:
     place = torch.linspace(0, 1, traces, device=draws.device)
     depth = earth.moments()[:, 0]
     depth = depth / depth[:, -1:]
-    at = draws.uniform("fault.place", count, 1) + draws.uniform("fault.slant", count, 1, low=-0.3, high=0.3) * (
-        depth[:, None]
+    at = (
+        draws.uniform("fault.place", count, 1)
+        + draws.uniform("fault.slant", count, 1, low=-0.3, high=0.3) * (depth[:, None])
     )
     throw = 12 * draws.normal("fault.throw", count) * draws.chance("faults", spec.faults)[:, None]
     moved = (place > at[..., None]) * (torch.arange(earth.reflectors, device=at.device) > 0)[:, None]

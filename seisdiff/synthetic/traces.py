@@ -33,7 +33,7 @@ class Record:
     @property
     def fine(self) -> int:
         """Length of a trace of spline coefficients."""
-        return int(next_fast_len(2 * self.samples + GUARD_BEFORE + GUARD_AFTER, real=True))
+        return next_fast_len(2 * self.samples + GUARD_BEFORE + GUARD_AFTER, real=True)  # type: ignore[return-value]
 
     def frequencies(self) -> torch.Tensor:
         """Return the frequencies (Hz) of a trace's spectrum from 0."""
