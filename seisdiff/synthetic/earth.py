@@ -126,7 +126,7 @@ def _gas_layers(draws: Draws, spec: EarthSpec) -> torch.Tensor:
 
 
 def _shear(draws: Draws, spec: EarthSpec, velocity: torch.Tensor, marine: torch.Tensor) -> torch.Tensor:
-    """Return shear velocities along the mudrock line (Castagna et al., 1985) with scatter; none where it is acoustic."""
+    """Return shear velocities along the mudrock line (Castagna et al., 1985) with scatter; 0 in fluids."""
     mudrock = (velocity - 1360) / 1.16 * torch.exp(0.08 * draws.normal("shear", velocity.shape[1]))
     shear = torch.minimum(mudrock.clamp_min(150.0), 0.65 * velocity)
     solid = ~draws.chance("acoustic", spec.acoustic)[:, None]

@@ -32,9 +32,9 @@ class Events(NamedTuple):
 class Paths(NamedTuple):
     """Moments (scene, 4, event), factor (scene, event), departures (scene, event, trace) and apex (scene, event).
 
-    `passes` (scene, event) is how often a path goes below the first reflector and comes back, `fastest` (scene, event)
-    the highest velocity it meets; `legs` are the reflectors it meets: pairs of a border (scene, event) and how often
-    (event).
+    `fade` (scene, event, trace), or ones, is a factor of amplitudes along the spread, `passes` (scene, event) how often
+    a path goes below the first reflector and comes back, `fastest` (scene, event) the highest velocity it meets; `legs`
+    are the reflectors it meets: pairs of a border (scene, event) and how often (event).
     """
 
     moments: torch.Tensor
@@ -43,6 +43,7 @@ class Paths(NamedTuple):
     apex: torch.Tensor
     passes: torch.Tensor
     fastest: torch.Tensor
+    fade: torch.Tensor
     legs: tuple[tuple[Border, torch.Tensor], ...]
 
 
@@ -88,7 +89,7 @@ class Tracer:
         time = arrival_times(t0, v2, shift, distance) + paths.departure
         size, phase = self._amplitudes(paths, t0, v2, shift)
         real, imaginary = size * torch.cos(phase), size * torch.sin(phase)
-        return Events(time, real @ self.weights, imaginary @ self.weights)
+        return Events(time, paths.fade * (real @ self.weights), paths.fade * (imaginary @ self.weights))
 
     def _amplitudes(
         self, paths: Paths, t0: torch.Tensor, v2: torch.Tensor, shift: torch.Tensor
@@ -107,7 +108,7 @@ class Tracer:
         return size * (1 - sine.square()) ** (self.correction[:, 1, None, None] / 2), phase
 
     def _passed(self, paths: Paths, p: torch.Tensor) -> torch.Tensor:
-        """Return what passes the first reflector, and how much is left where a ray grazes the fastest layer it meets."""
+        """Return what passes the first reflector and is left where a ray grazes the fastest layer that it meets."""
         modulus, _ = reflection(self.borders.pick(self.first), p.flatten(1)[:, None])
         through = (1 - modulus.square()).clamp_min(0).view_as(p) / (1 - self.earth.contrast()[:, :1, None].square())
         steep = 1 - (p * paths.fastest[..., None]).square()
@@ -163,6 +164,7 @@ def primaries(tracer: Tracer) -> Paths:
         structure.apex,
         (torch.arange(tracer.earth.reflectors, device=once.device) > 0).float().expand_as(tracer.fastest),
         tracer.fastest,
+        structure.fade,
         ((tracer.borders, once),),
     )
 
@@ -243,4 +245,4 @@ def _joined(
         apex = apex + structure.apex.gather(1, rows) * scale
         passes = passes + (rows > 0) * scale
         fastest = torch.maximum(fastest, tracer.fastest.gather(1, rows) * (scale > 0))
-    return Paths(moments, factor, departure, apex, passes, fastest, legs)
+    return Paths(moments, factor, departure, apex, passes, fastest, factor.new_ones(1, 1, 1), legs)

@@ -14,6 +14,7 @@ from seisdiff.synthetic.recipe import NOMINAL_DT_MS, ProcessingSpec
 
 TAPER_SAMPLES = (4.0, 16.0)
 SLOWEST, FASTEST = 1400.0, 7500.0
+QUIET = 1e-5  # of the largest mean square in a gather, below which there is nothing to gain
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def read_across(gathers: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 
 def depth_times(velocity: torch.Tensor, vertical: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return even depths (scene, sample) in m down to the last time, and the vertical times (ms) that they stand for."""
+    """Return even depths (scene, sample) in m down to the last time, and the vertical times (ms) they stand for."""
     energy = vertical * velocity.square()
     first = velocity[:, :1]
     interval = torch.sqrt((torch.diff(energy, dim=1) / torch.diff(vertical, dim=1)).clamp(SLOWEST**2, FASTEST**2))
@@ -129,7 +130,7 @@ def depth_times(velocity: torch.Tensor, vertical: torch.Tensor) -> tuple[torch.T
 
 
 def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
-    """Return gains 1/rms (scene, trace, sample) of a gather in running windows of `samples` (scene), 1 where it is 0."""
+    """Return gains 1/rms (scene, trace, sample) in running windows of `samples` (scene); 0 where there is nothing."""
     power = torch.nn.functional.pad(total.double().square().cumsum(-1), (1, 0))
     count = torch.nn.functional.pad((total != 0).float().cumsum(-1), (1, 0))
     index = torch.arange(total.shape[-1], device=total.device)
@@ -141,7 +142,7 @@ def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     ).clamp_min(1)
     mean = mean.to(total)
     largest = mean.flatten(1).amax(1)[:, None, None]
-    return torch.where(mean > 1e-8 * largest, torch.rsqrt(mean.clamp_min(1e-30)), 0.0)
+    return torch.where(mean > QUIET * largest, torch.rsqrt(mean.clamp_min(1e-30)), 0.0)
 
 
 def draw_times(draws: Draws, spec: ProcessingSpec, samples: int) -> torch.Tensor:

@@ -74,6 +74,7 @@ class StructureSpec(_Spec):
     dip_deg: Span = Field(default=(0.0, 12.0), description="largest dip of a scene")
     statics_ms: Span = Field(default=(0.0, 3.0), description="smooth departures along the spread, in rms")
     faults: Share = Field(default=0.5, description="share of stacks with faults")
+    fades: Span = Field(default=(0.0, 0.8), description="lateral change of reflectors in stacks, rms of its logarithm")
     diffractions: Share = Field(default=0.4, description="share of shots and stacks with diffractions")
 
 

@@ -258,7 +258,7 @@ class _Maker:
     def _noise_part(
         self, kind: str, draws: Draws, where: torch.Tensor, picture: Picture, gain: torch.Tensor, place: torch.Tensor
     ) -> torch.Tensor:
-        """Return noise as processing leaves it; it got the gain in half of the scenes, and wherever that is automatic."""
+        """Return noise as processing leaves it; it got the gain in half of the scenes, and all automatic gain."""
         record = replace(self.record, start_ms=self.record.start_ms[where])
         at = torch.where(self.is_["stack"][where, None], place[where], self.offset[where])
         recorded = noise_coefficients(kind, Ground(draws, record, at))

@@ -20,13 +20,15 @@ class Structure:
 
     `departure` (scene, reflector, trace or 1) is added to vertical two-way times, ms; `apex` (scene, reflector) moves
     the top of a moveout curve along the spread, m; `tilt` (scene, reflector) is 1/cos^2 of the dip, by which squared
-    velocities grow (Levin, 1971); `statics` (scene, trace) in ms delay whatever arrives at a trace.
+    velocities grow (Levin, 1971); `statics` (scene, trace) in ms delay whatever arrives at a trace; `fade` (scene,
+    reflector, trace), or ones, are factors of the amplitudes of primaries along the spread.
     """
 
     departure: torch.Tensor
     apex: torch.Tensor
     tilt: torch.Tensor
     statics: torch.Tensor
+    fade: torch.Tensor
 
     def tilted(self, moments: torch.Tensor) -> torch.Tensor:
         """Return moments (scene, 4, reflector) of the dipping reflectors."""
@@ -37,7 +39,8 @@ class Structure:
 def flat(earth: Earth, traces: int) -> Structure:
     """Return no structure at all."""
     zero = torch.zeros_like(earth.time[:, 1:])
-    return Structure(zero[..., None], zero, torch.ones_like(zero), zero.new_zeros(len(zero), traces))
+    still = zero.new_zeros(len(zero), traces)
+    return Structure(zero[..., None], zero, torch.ones_like(zero), still, zero.new_ones(1, 1, 1))
 
 
 def draw_structure(
@@ -53,12 +56,13 @@ def draw_structure(
     sine = torch.sin(dip) * torch.tanh(_down(draws.normal("dips", WAVES), earth.reflectors))
     apex = torch.sqrt(moments[:, 1] / moments[:, 0]) * moments[:, 0] * 1e-3 * sine
     tilt = torch.where(domain["stack"][:, None], 1.0, 1 / (1 - sine.square()))
-    departure = torch.zeros_like(apex)[..., None]
+    departure, fade = torch.zeros_like(apex)[..., None], torch.ones_like(apex)[..., None]
     if bool(domain["stack"].any()):
         folds = _folds(draws, earth, torch.sin(dip), offset.shape[1], cdp_m)
         departure = (folds + _faults(draws, spec, earth, offset.shape[1])) * domain["stack"][:, None, None]
+        fade = torch.where(domain["stack"][:, None, None], _fades(draws, spec, earth, offset.shape[1]), 1.0)
     statics = _statics(draws, spec, offset, domain["stack"])
-    return Structure(departure, apex * domain["shot"][:, None], tilt, statics)
+    return Structure(departure, apex * domain["shot"][:, None], tilt, statics, fade)
 
 
 def _folds(draws: Draws, earth: Earth, sine: torch.Tensor, traces: int, cdp_m: torch.Tensor) -> torch.Tensor:
@@ -92,6 +96,15 @@ def _faults(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, count:
     throw = 12 * draws.normal("fault.throw", count) * draws.chance("faults", spec.faults)[:, None]
     moved = (place > at[..., None]) * (torch.arange(earth.reflectors, device=at.device) > 0)[:, None]
     return (throw[..., None, None] * moved).sum(1)
+
+
+def _fades(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, nodes: int = 16) -> torch.Tensor:
+    """Return how reflectors grow brighter and fainter along a stack, (scene, reflector, trace); some end altogether."""
+    size = draws.uniform("fades.size", 1, 1, low=spec.fades[0], high=spec.fades[1])
+    rough = draws.normal("fades", earth.reflectors, nodes)
+    smooth = torch.nn.functional.interpolate(rough, size=traces, mode="linear", align_corners=True)
+    ends = (draws.uniform("fades.ends", earth.reflectors, 1) < 0.5 * size) & (smooth < -0.5)
+    return torch.exp(size * smooth) * ~ends
 
 
 def _statics(draws: Draws, spec: StructureSpec, offset: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
