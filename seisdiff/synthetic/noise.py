@@ -120,12 +120,11 @@ def _ground_roll(ground: Ground) -> Noise:
         velocity = slow + (fast - slow) / (1 + (frequency / turn).square())
         peak = part.uniform("peak", 1, low=5.0, high=18.0)
         shape = ricker_spectrum(frequency, peak) * part.uniform("size", 1, low=0.2, high=1.0)
-        decay = torch.exp(
-            -distance[..., None] * (frequency / peak)[:, None] * part.uniform("loss", 1, 1, low=1e-5, high=6e-4)
-        )
-        spread = torch.rsqrt(distance.clamp_min(50.0))[..., None]
-        phase = -2 * math.pi * frequency * (distance[..., None] / velocity[:, None] + 1e-3 * scatter[..., None])
-        total += torch.polar(shape[:, None] * decay * spread, phase)
+        lost = (frequency / peak)[:, None] * part.uniform("loss", 1, 1, low=1e-5, high=6e-4)
+        size = torch.exp(-distance[..., None] * lost) * torch.rsqrt(distance.clamp_min(50.0))[..., None]
+        cycles = frequency * (distance[..., None] / velocity[:, None] + 1e-3 * scatter[..., None])
+        size = size * _within(ground.record, torch.gradient(cycles, dim=-1)[0] / frequency[1])
+        total += torch.polar(shape[:, None] * size, -2 * math.pi * cycles)
     return total * _signed_start(ground), None
 
 
@@ -135,6 +134,7 @@ def _air_wave(ground: Ground) -> Noise:
     shape = ricker_spectrum(frequency, peak) * torch.exp(-((frequency / 105) ** 8))
     delay = ground.place.abs() / (AIR_VELOCITY * draws.uniform("speed", 1, low=0.97, high=1.05))
     size = torch.exp(0.4 * draws.normal("trace", ground.place.shape[1])) / ground.place.abs().clamp_min(50.0).sqrt()
+    size = size * _within(ground.record, delay)
     return shape[:, None] * _delayed(frequency, delay) * size[..., None] * _signed_start(ground), None
 
 
@@ -183,6 +183,12 @@ def _hum(ground: Ground) -> Noise:
     size = torch.exp(_smooth(draws.normal("size", SMOOTH_NODES), traces))
     phase = 2 * math.pi * draws.uniform("phase", 1) + 0.5 * _smooth(draws.normal("turn", SMOOTH_NODES), traces)
     return torch.polar(size, phase)[..., None] * line[:, None], None
+
+
+def _within(record: Record, delay_s: torch.Tensor) -> torch.Tensor:
+    """Return weights that fade what arrives after the record's end, which would come in again at its start."""
+    end = 1e-3 * (record.start_ms + NOMINAL_DT_MS * record.samples)
+    return ((end.view(-1, *[1] * (delay_s.ndim - 1)) + 0.1 - delay_s) / 0.1).clamp(0, 1)
 
 
 def _slow_envelope(ground: Ground, roughness: float) -> torch.Tensor:
