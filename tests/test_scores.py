@@ -121,7 +121,7 @@ def test_compare_in_small_blocks_is_the_same(monkeypatch):
     truth, estimate = noise(7, 5, 40), noise(7, 5, 40, seed=1)
     whole = scores.compare(survey_of(truth), survey_of(estimate))
     seen = []
-    monkeypatch.setattr(scores, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr("seisdiff.scores.comparison._BLOCK_BYTES", 1)
     pieces = scores.compare(
         survey_of(truth), survey_of(estimate), progress=lambda done, total: seen.append((done, total))
     )
