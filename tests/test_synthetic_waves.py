@@ -45,6 +45,10 @@ def water_bottom() -> Earth:
     return make_earth([400.0, 1e4], [1500.0, 2000.0], [1.0, 2.0])
 
 
+def reflectors(tracer: Tracer) -> torch.Tensor:
+    return torch.arange(tracer.earth.reflectors)[None]
+
+
 def coefficient(earth: Earth, reflector: int = 0) -> float:
     return float(earth.contrast()[0, reflector])
 
@@ -114,7 +118,7 @@ class TestKinematics:
         tracer = make_tracer(earth, [0.0, 1000.0])
         r = coefficient(earth)
         first = tracer.arrivals(primaries(tracer))
-        late = tracer.arrivals(water_layer_multiples(tracer, 2, torch.ones(1)))
+        late = tracer.arrivals(water_layer_multiples(tracer, reflectors(tracer), range(1, 3), torch.ones(1)))
         assert float(first.time[0, 0, 0]) == pytest.approx(400.0)
         assert late.time[0, :, 0].tolist() == pytest.approx([800.0, 1200.0])
         assert late.real[0, :, 0].tolist() == pytest.approx([-(r**2), r**3], rel=1e-4)
@@ -125,7 +129,10 @@ class TestKinematics:
     def test_the_multiple_has_the_square_of_the_reflection_in_the_traces_too(self) -> None:
         earth = water_bottom()
         tracer = make_tracer(earth, [0.0])
-        both = [tracer.arrivals(primaries(tracer)), tracer.arrivals(water_layer_multiples(tracer, 1, torch.ones(1)))]
+        both = [
+            tracer.arrivals(primaries(tracer)),
+            tracer.arrivals(water_layer_multiples(tracer, reflectors(tracer), range(1, 2), torch.ones(1))),
+        ]
         primary, multiple = (ricker_traces(events)[0, 0] for events in both)
         assert int(primary.argmax()) == 100
         assert int(multiple.argmin()) == 200
@@ -135,7 +142,7 @@ class TestKinematics:
         earth = make_earth([400.0, 500.0, 1e4], [1500.0, 1500.0, 1500.0], [1.0, 2.0, 2.8])
         tracer = make_tracer(earth, [0.0])
         r0, r1 = coefficient(earth, 0), coefficient(earth, 1)
-        late = tracer.arrivals(water_layer_multiples(tracer, 2, torch.ones(1)))
+        late = tracer.arrivals(water_layer_multiples(tracer, reflectors(tracer), range(1, 3), torch.ones(1)))
         passed = 1 - r0**2
         assert late.time[0, :, 0].tolist() == pytest.approx([800.0, 1300.0, 1200.0, 1700.0])
         expected = [-r0 * r0, -2 * passed * r0 * r1, r0**3, 3 * passed * r0**2 * r1]
@@ -237,7 +244,7 @@ class TestTraces:
 class TestMoveout:
     def test_flattens_a_water_bottom_multiple_with_water_velocity(self) -> None:
         tracer = make_tracer(water_bottom(), [0.0, 300.0, 600.0, 900.0])
-        late = tracer.arrivals(water_layer_multiples(tracer, 1, torch.ones(1)))
+        late = tracer.arrivals(water_layer_multiples(tracer, reflectors(tracer), range(1, 2), torch.ones(1)))
         record = Record(torch.zeros(1), 700)
         wavelet = ricker_spectrum(record.frequencies(), torch.tensor([[25.0]])).to(torch.complex64)
         coefficients = filtered(record, spikes(record, late), wavelet, torch.zeros(1, record.fine))

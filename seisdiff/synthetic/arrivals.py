@@ -15,7 +15,7 @@ from seisdiff.synthetic.events import (
     strongest_reflectors,
     water_layer_multiples,
 )
-from seisdiff.synthetic.recipe import SceneRecipe
+from seisdiff.synthetic.recipe import MultipleSpec, SceneRecipe
 
 DIFFRACTORS = 10
 HEAD_WAVES = 3
@@ -39,7 +39,7 @@ def all_parts(
     if bool(uncorrected.any()):
         first.append(_direct_waves(draws, tracer, uncorrected))
     surface = [
-        tracer.arrivals(water_layer_multiples(tracer, spec.orders, level)),
+        *_water_layer(tracer, spec, strongest, level),
         tracer.arrivals(peg_leg_pairs(tracer, strongest, level)),
         head_pegs,
     ]
@@ -49,6 +49,18 @@ def all_parts(
         _with_statics(tracer, tracer.arrivals(interbed_multiples(tracer, strongest))),
         _with_statics(tracer, late),
     )
+
+
+def _water_layer(tracer: Tracer, spec: MultipleSpec, strongest: torch.Tensor, level: torch.Tensor) -> list[Events]:
+    """Return the first orders of all reflectors' multiples, and long trains of the sea bottom's and the strongest."""
+    every = torch.arange(tracer.earth.reflectors, device=level.device).expand(len(level), -1)
+    parts = [water_layer_multiples(tracer, every, range(1, spec.orders + 1), level)]
+    if spec.long_orders > spec.orders:
+        first = torch.zeros_like(strongest[:, :1])
+        others = strongest.where(strongest > 0, tracer.earth.reflectors - 1)
+        chosen = torch.cat([first, others], dim=1)
+        parts.append(water_layer_multiples(tracer, chosen, range(spec.orders + 1, spec.long_orders + 1), level))
+    return [tracer.arrivals(paths) for paths in parts]
 
 
 def _joined(parts: list[Events]) -> Events:

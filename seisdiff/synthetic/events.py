@@ -169,20 +169,19 @@ def primaries(tracer: Tracer) -> Paths:
     )
 
 
-def water_layer_multiples(tracer: Tracer, orders: int, level: torch.Tensor) -> Paths:
-    """Return peg-legs and reverberations of the first layer: every reflector with 1 to `orders` bounces in it.
+def water_layer_multiples(tracer: Tracer, reflectors: torch.Tensor, orders: range, level: torch.Tensor) -> Paths:
+    """Return peg-legs and reverberations of the first layer: reflectors with some bounces in it.
 
-    A reflector's leg may come before, between or after the n water bounces, n + 1 ways of the same time; `level`
-    (scene) is minus the free surface's reflection coefficient.
+    `reflectors` are their numbers, (scene, k). A reflector's leg may come before, between or after the n water bounces,
+    n + 1 ways of the same time; `level` (scene) is minus the free surface's reflection coefficient.
     """
-    order = torch.arange(1, orders + 1, device=level.device, dtype=torch.float32).repeat_interleave(
-        tracer.earth.reflectors
-    )
-    which = torch.arange(tracer.earth.reflectors, device=level.device).repeat(orders)
+    order = torch.tensor(list(orders), device=level.device, dtype=torch.float32).repeat_interleave(reflectors.shape[1])
+    which = reflectors.repeat(1, len(orders))
+    first = torch.zeros_like(which)
     ways = torch.where(which == 0, 1.0, order + 1)
-    legs = ((tracer.borders.pick(which), torch.ones_like(order)), (tracer.borders.pick(torch.zeros_like(which)), order))
-    factor = ways * (-level[:, None]) ** order * tracer.earth.transmission()[:, which]
-    return _joined(tracer, [(which, 1.0), (torch.zeros_like(which), order)], factor, legs)
+    legs = ((tracer.borders.pick(which), torch.ones_like(order)), (tracer.borders.pick(first), order))
+    factor = ways * (-level[:, None]) ** order * tracer.earth.transmission().gather(1, which)
+    return _joined(tracer, [(which, 1.0), (first, order)], factor, legs)
 
 
 def peg_leg_pairs(tracer: Tracer, strongest: torch.Tensor, level: torch.Tensor) -> Paths:

@@ -108,7 +108,8 @@ class WaveletSpec(_Spec):
 class MultipleSpec(_Spec):
     """Surface and interbed multiples."""
 
-    orders: int = Field(default=8, ge=1, le=12, description="most water-layer reverberations of one event")
+    orders: int = Field(default=6, ge=1, le=32, description="water-layer reverberations of every reflector")
+    long_orders: int = Field(default=6, ge=1, le=64, description="the same of the sea bottom and the strongest ones")
     strongest: int = Field(default=8, ge=2, le=24, description="reflectors between which further multiples run")
     without: Share = Field(default=0.08, description="share of scenes that have no surface multiples")
     level: Span = Field(default=(0.6, 1.4), description="free-surface coefficient, as a factor on each bounce")
