@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from seisdiff.errors import OptionError
 from seisdiff.restorers import check_method
+from seisdiff.restorers.fk import FkSpec
+from seisdiff.restorers.fx import FxSpec
+from seisdiff.restorers.median import MedianSpec
+from seisdiff.restorers.pocs import PocsSpec
+from seisdiff.restorers.predictive import PredictiveSpec
 from seisdiff.restorers.radon import RadonSpec
+from seisdiff.restorers.ssa import SsaSpec
+from seisdiff.validation import validation_message
 
 TaskName = Literal["demultiple", "denoise", "interpolate"]
 
@@ -17,6 +25,7 @@ TaskName = Literal["demultiple", "denoise", "interpolate"]
 class RestoreRecipe(BaseModel):
     """One restoration: the task, the method and everything that changes its answer.
 
+    Each method has a field of its name that holds its parameters; `spec` is that of the method chosen.
     `start` is a time in ms, the name of a header word that holds one, a file of start times, or "auto". `nmo` is
     "V0,K" (m/s, 1/s) or a velocity file, for gathers that are not corrected yet. `refine` N puts N - 1 traces
     between neighbours; `to_offsets` "A:B:STEP" (m) regularises.
@@ -27,8 +36,14 @@ class RestoreRecipe(BaseModel):
     task: TaskName
     method: str = "radon"
     radon: RadonSpec = RadonSpec()
+    predictive: PredictiveSpec = PredictiveSpec()
+    fx: FxSpec = FxSpec()
+    ssa: SsaSpec = SsaSpec()
+    fk: FkSpec = FkSpec()
+    median: MedianSpec = MedianSpec()
+    pocs: PocsSpec = PocsSpec()
     start: str | None = None
-    taper_ms: float = Field(default=100.0, ge=0, le=10_000)
+    taper_ms: float = Field(default=40.0, ge=0, le=10_000)
     protect_ms: float = Field(default=0.0, ge=0, le=100_000)
     ref_offset_m: float | None = Field(default=None, gt=0)
     nmo: str | None = None
@@ -41,6 +56,16 @@ class RestoreRecipe(BaseModel):
     def _method_exists(cls, value: str) -> str:
         check_method(value)
         return value
+
+    @property
+    def spec(self) -> BaseModel:
+        """The parameters of the method chosen."""
+        return getattr(self, self.method)
+
+    @model_validator(mode="after")
+    def _method_does_the_task(self) -> RestoreRecipe:
+        check_method(self.method, self.task)
+        return self
 
     @model_validator(mode="after")
     def _new_traces_need_interpolate(self) -> RestoreRecipe:
@@ -56,15 +81,17 @@ def make_recipe(values: Mapping[str, Any]) -> RestoreRecipe:
     try:
         return RestoreRecipe.model_validate(dict(values))
     except ValidationError as error:
-        raise OptionError(validation_message(error)) from None
+        raise OptionError(validation_message(error) + _nearest_names(error)) from None
 
 
-def validation_message(error: ValidationError) -> str:
-    """Return what pydantic found wrong, in one line."""
-    faults = []
-    for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"])
-        text = fault["msg"].removeprefix("Value error, ")
-        told = "" if not place or "got" in text else f" (got {fault['input']!r})"
-        faults.append(f"{place}: {text}{told}" if place and not text.startswith(str(fault["loc"][-1])) else text + told)
-    return "; ".join(faults)
+def _nearest_names(error: ValidationError) -> str:
+    """Return, for each name that is unknown, the parameter whose name is nearest."""
+    unknown = [fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"]
+    return "".join(f"; the nearest to {place[-1]} is {_nearest(place)}" for place in unknown)
+
+
+def _nearest(place: tuple[int | str, ...]) -> str:
+    model: Any = RestoreRecipe
+    for part in place[:-1]:
+        model = model.model_fields[part].annotation
+    return difflib.get_close_matches(str(place[-1]), list(model.model_fields), n=1, cutoff=0.0)[0]

@@ -23,6 +23,9 @@ from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey, gather_bounds
 from seisdiff.units import Unit
 
+#: Characters of a line of the text header that its number leaves.
+LONGEST_HISTORY = 76
+
 
 def restore_file(
     source: str,
@@ -78,13 +81,35 @@ def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOpti
 
 
 def history_line(recipe: RestoreRecipe) -> str:
-    """Return what is kept of a restoration in the output: tool, version, task, method and its main parameters."""
+    """Return what is kept of a restoration in the output: tool, version, task, method and its main parameters.
+
+    Those are the cut, the start, the protection and what was set by name; what is too long for a line of the text
+    header is left out, which dots tell.
+    """
+    given = recipe.spec.model_dump(include=recipe.spec.model_fields_set, exclude_defaults=True)
+    cut = getattr(recipe.spec, "cut_ms", None) if recipe.task == "demultiple" else None
     words = [f"seisdiff {version('seisdiff')} {recipe.task}", recipe.method]
-    if recipe.task == "demultiple":
-        words.append(f"cut {recipe.radon.cut_ms} ms")
+    words += [f"cut {_plain(cut)} ms"] if cut is not None else []
     words += [f"start {recipe.start}"] if recipe.start else []
     words += [f"protect {recipe.protect_ms:g} ms"] if recipe.protect_ms else []
-    return " ".join(words)
+    words += [f"{name} {_plain(value)}" for name, value in given.items() if name != "cut_ms"]
+    return _fitting(words, LONGEST_HISTORY)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return ":".join(_plain(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _fitting(words: list[str], length: int) -> str:
+    """Return as many of the words as fit into a line."""
+    whole = " ".join(words)
+    if len(whole) <= length:
+        return whole
+    ends = [len(" ".join(words[:count])) for count in range(1, len(words))]
+    count = max((count for count, end in enumerate(ends, 1) if end + 4 <= length), default=0)
+    return f"{' '.join(words[:count])} ..." if count else whole[:length]
 
 
 class MemorySink:

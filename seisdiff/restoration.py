@@ -99,10 +99,11 @@ class Restoration:
         batch, nmo = padded.batch, self._nmo(padded.batch, number)
         allowed = mute_weights(padded.first, padded.stop, batch.data.shape[-1])
         recorded = batch.data * allowed
-        corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times)
+        start = padded.padding.place(starts)
+        corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times, start)
         signal = self.restorer.restore(corrected).signal
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
-        weights = start_weights(padded.padding.place(starts), batch.times, self.recipe.taper_ms)
+        weights = start_weights(start, batch.times, self.recipe.taper_ms)
         change = change * weights
         return (nmo.inverse(change) * (weights > 0) if nmo else change) * allowed
 
@@ -142,7 +143,7 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
 
 
 def _restorer(recipe: RestoreRecipe, ref_offset_m: float) -> Restorer:
-    return restorer_class(recipe.method)(recipe.task, recipe.radon, ref_offset_m, recipe.protect_ms)
+    return restorer_class(recipe.method)(recipe.task, recipe.spec, ref_offset_m, recipe.protect_ms)
 
 
 def largest_offset(survey: xr.Dataset) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from seisdiff.cli.app import main
+from seisdiff.restorers import RESTORERS, methods_for
 from tests.small_lines import RawFile, line_file, small_line
 
 _QUICK = ["--moveout-ms", "-50:200:25", "--kind", "parabolic"]
@@ -93,7 +94,19 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture) -> tuple[int, str, 
         (["demultiple", "IN", "OUT", "--memory", "0.001"], ["--memory"]),
         (["demultiple", "IN", "OUT", "--method", "unet"], ["unet", "not in this version yet"]),
         (["denoise", "IN", "OUT", "--method", "diffusion"], ["diffusion", "not in this version yet"]),
-        (["interpolate", "IN", "OUT", "--method", "fx"], ["fx", "radon"]),
+        (["interpolate", "IN", "OUT", "--method", "predictive"], ["predictive", "interpolate", "available: radon"]),
+        (["denoise", "IN", "OUT", "--method", "radom"], ["radom", "available: radon"]),
+        (["demultiple", "IN", "OUT", "--set", "dampin=0.1"], ["radon.dampin", "nearest to dampin is damping"]),
+        (["demultiple", "IN", "OUT", "--set", "damping"], ["damping", "NAME=VALUE"]),
+        (["demultiple", "IN", "OUT", "--set", "damping=high"], ["radon.damping", "number", "high"]),
+        (["demultiple", "IN", "OUT", "--set", "damping=1000"], ["radon.damping", "100", "1000"]),
+        (["denoise", "IN", "OUT", "--method", "fk", "--set", "slowness_ms_m=[0.5,0.1]"], ["slowness_ms_m", "0.5, 0.1"]),
+        (["demultiple", "IN", "OUT", "--set", "moveout_ms=[100"], ["moveout_ms", "[100"]),
+        (["demultiple", "IN", "OUT", "--set", "cut_ms=80", "--cut-ms", "60"], ["cut_ms=80", "60"]),
+        (
+            ["demultiple", "IN", "OUT", "--method", "predictive", "--set", "period=9"],
+            ["predictive.period", "nearest to period is period_ms"],
+        ),
         (["demultiple", "IN", "OUT", "--solver", "lsqr"], ["solver", "lsqr"]),
         (["demultiple", "IN", "OUT", "--cut-ms", "1:2:3"], ["cut_ms"]),
         (["demultiple", "IN", "OUT", "--moveout-ms", "200:-50"], ["moveout_ms"]),
@@ -139,6 +152,32 @@ def test_usage_errors_are_one_line_with_exit_code_2(
     assert all(notice.startswith(("gathers by", "moveout is measured")) for notice in notices)
     assert [path.name for path in line.parent.iterdir()] == ["in.sgy"]
     assert line.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["demultiple", "denoise", "interpolate"])
+def test_the_help_names_the_methods_of_its_task(
+    command: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    code, out, _ = run([command, "--help"], capsys)
+    assert code == 0
+    line = next(line for line in out.splitlines() if "--method" in line and "NAME" in line)
+    assert [name for name in RESTORERS if f"{name} (" in line] == methods_for(command)
+
+
+def test_settings_reach_the_method_and_the_text_header(line: Path) -> None:
+    folder = line.parent
+    by_option, by_name = folder / "option.sgy", folder / "name.sgy"
+    assert main(["demultiple", str(line), str(by_option), "-q", *_QUICK, "--cut-ms", "30", "--set", "f_max=40"]) == 0
+    named = [f"--set={text}" for text in ("moveout_ms=-50:200:25", "kind=parabolic", "cut_ms=30", "f_max=40")]
+    assert main(["demultiple", str(line), str(by_name), "-q", *named]) == 0
+    assert by_option.read_bytes() == by_name.read_bytes()
+    plain = folder / "plain.sgy"
+    assert main(["demultiple", str(line), str(plain), "-q", *_QUICK, "--cut-ms", "30"]) == 0
+    assert not np.array_equal(RawFile(plain).raw, RawFile(by_name).raw)
+    text = bytes(RawFile(by_name).file_header[:3200]).decode("cp037")
+    assert "demultiple radon cut 30 ms" in text
+    assert "kind parabolic" in text
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture) -> None:

@@ -6,12 +6,15 @@ import pytest
 from pydantic import ValidationError
 
 from seisdiff.config import RestoreRecipe, make_recipe
+from seisdiff.engine import LONGEST_HISTORY, history_line
 from seisdiff.errors import OptionError
+from seisdiff.restorers import RESTORERS, TASKS_OF, WORDS_OF, methods_for, restorer_class
+from seisdiff.restorers.base import Restorer
 
 
 def test_defaults_are_those_of_the_field() -> None:
     recipe = make_recipe({"task": "demultiple"})
-    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("radon", "sparse", 60, 100)
+    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("radon", "sparse", 60, 40)
     assert (recipe.start, recipe.protect_ms, recipe.ref_offset_m, recipe.nmo, recipe.refine) == (None, 0, None, None, 1)
 
 
@@ -27,7 +30,8 @@ def test_a_recipe_is_frozen_and_comes_back_from_its_dump() -> None:
     [
         ({"task": "migrate"}, ["task", "demultiple", "migrate"]),
         ({}, ["task"]),
-        ({"task": "denoise", "strat": 3}, ["strat"]),
+        ({"task": "denoise", "strat": 3}, ["strat", "nearest to strat is start"]),
+        ({"task": "denoise", "radon": {"clip_ms": 3}}, ["radon.clip_ms", "nearest to clip_ms is cut_ms"]),
         ({"task": "denoise", "taper_ms": -1}, ["taper_ms", "-1"]),
         ({"task": "denoise", "taper_ms": float("nan")}, ["taper_ms"]),
         ({"task": "demultiple", "protect_ms": float("inf")}, ["protect_ms"]),
@@ -48,3 +52,36 @@ def test_faults_are_told_in_one_line_by_name(values: dict, named: list[str]) -> 
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in named), message
+
+
+@pytest.mark.parametrize("method", list(RESTORERS))
+def test_every_method_has_a_spec_tasks_and_a_word(method: str) -> None:
+    assert list(RESTORERS) == list(TASKS_OF) == list(WORDS_OF)
+    assert TASKS_OF[method]
+    for task in TASKS_OF[method]:
+        recipe = make_recipe({"task": task, "method": method})
+        assert type(recipe.spec) is RestoreRecipe.model_fields[method].annotation
+        assert isinstance(restorer_class(method)(task, recipe.spec, 3000.0, 0.0), Restorer)
+
+
+@pytest.mark.parametrize("task", ["demultiple", "denoise", "interpolate"])
+def test_a_method_that_cannot_do_the_task_is_refused_with_those_that_can(task: str) -> None:
+    able = methods_for(task)
+    assert "radon" in able
+    for method in set(RESTORERS) - set(able):
+        with pytest.raises(OptionError, match=f"'{method}' does not {task}; available: {', '.join(able)}"):
+            make_recipe({"task": task, "method": method})
+
+
+def test_the_history_tells_main_parameters_within_a_line() -> None:
+    recipe = make_recipe(
+        {"task": "demultiple", "start": "auto", "protect_ms": 20, "radon": {"f_max": 80, "cut_ms": 45}}
+    )
+    line = history_line(recipe)
+    assert line.endswith(" demultiple radon cut 45 ms start auto protect 20 ms f_max 80")
+    many = {"f_max": 80, "f_min": 3, "damping": 0.02, "reweightings": 3, "moveout_ms": "-100:800:10"}
+    long = history_line(make_recipe({"task": "demultiple", "start": "auto", "protect_ms": 20, "radon": many}))
+    assert len(long) <= LONGEST_HISTORY
+    assert long.endswith(" ...")
+    assert "start auto" in long
+    assert "cut" not in history_line(make_recipe({"task": "denoise"}))

@@ -12,6 +12,8 @@ import xarray as xr
 from seisdiff.engine import restore, restore_file
 from seisdiff.errors import OptionError
 from seisdiff.passes import RunOptions
+from seisdiff.restorers.base import Batch, Restored
+from seisdiff.restorers.radon import RadonRestorer
 from seisdiff.survey import make_survey
 from seisdiff.tasks.start import StartTable, first_multiple, read_start_table
 from seisdiff.tasks.zone import mute_weights, start_weights
@@ -201,3 +203,34 @@ def test_uncorrected_gathers_raise_one_warning_and_corrected_ones_none() -> None
 def test_a_start_table_takes_any_gather() -> None:
     table = StartTable(np.array([5.0]), np.array([250.0]))
     assert table.at(np.array([1, 5, 9])).tolist() == [250, 250, 250]
+
+
+def test_a_muted_water_bottom_is_found_by_its_multiples() -> None:
+    """The sea floor at 120 ms is muted; the first strong arrival that is left comes much later."""
+    times, rng = 4.0 * np.arange(1000), np.random.default_rng(0)
+    legs = [(-0.5) ** order * (order + 1) for order in range(8)]
+    trace = np.zeros(1000)
+    for start in np.arange(300, 3900, 65) + 30 * rng.random(56):
+        strength = rng.standard_normal() * (3 if start > 900 else 0.3)
+        trace += strength * sum(leg * _ricker(times - start - 120 * order) for order, leg in enumerate(legs))
+    amplitude = np.repeat(trace[None].astype(np.float32), 8, axis=0)
+    offset, live = 100.0 + 50 * np.arange(8), np.ones(8, bool)
+    assert first_multiple(amplitude, offset, live, times) == pytest.approx(2 * (120 - 20), abs=8)
+    assert first_multiple(amplitude[::-1], offset[::-1], live, times) == pytest.approx(2 * (120 - 20), abs=8)
+
+
+def test_the_restorer_is_told_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[torch.Tensor | None] = []
+    original = RadonRestorer.restore
+
+    def listen(self: RadonRestorer, batch: Batch) -> Restored:
+        told.append(batch.start)
+        return original(self, batch)
+
+    monkeypatch.setattr(RadonRestorer, "restore", listen)
+    restore(small_line().full, quick("demultiple", start="400"))
+    restore(small_line().full, quick("demultiple"))
+    with_start, without = (start for start in told if start is not None)
+    assert with_start.shape == (4, 16)
+    assert bool((with_start == 400).all())
+    assert bool((without == -torch.inf).all())

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from seisdiff.cli.benchmark import benchmark
 from seisdiff.cli.compare import compare
 from seisdiff.cli.demo import demo
 from seisdiff.cli.demultiple import demultiple
@@ -20,6 +21,7 @@ from seisdiff.cli.info import info
 from seisdiff.cli.ingest import ingest
 from seisdiff.cli.interpolate import interpolate
 from seisdiff.cli.plot import plot
+from seisdiff.cli.synth import synth
 from seisdiff.errors import SeisdiffError
 
 _WORKFLOW = "Restore"
@@ -42,7 +44,7 @@ def _help_text(command: Callable[..., None]) -> str:
 
 for _command in (demultiple, denoise, interpolate):
     app.command(rich_help_panel=_WORKFLOW, help=_help_text(_command))(_command)
-for _command in (info, plot, compare, ingest, export, demo):
+for _command in (info, plot, compare, benchmark, ingest, export, synth, demo):
     app.command(rich_help_panel=_DATA, help=_help_text(_command))(_command)
 
 

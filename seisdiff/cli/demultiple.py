@@ -9,14 +9,15 @@ import typer
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
 
+Method = Annotated[str, rst.method_option("demultiple")]
 CutMs = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--cut-ms",
         metavar="MS|T:MS,T:MS",
         rich_help_panel=rst.METHOD,
-        help="Radon: moveout (ms at the reference offset) beyond which energy is multiple; pairs of time and cut, such "
-        "as 0:120,2000:60, vary it with time.",
+        help="Radon: moveout (ms at the reference offset) beyond which energy is multiple, 60 by default; pairs of "
+        "time and cut, such as 0:120,2000:60, vary it with time.",
     ),
 ]
 ProtectMs = Annotated[
@@ -44,16 +45,17 @@ Nmo = Annotated[
 def demultiple(
     source: opt.Input,
     target: opt.Output,
-    method: rst.Method = "radon",
+    method: Method = "radon",
     removed: rst.Removed = None,
-    cut_ms: CutMs = "60",
+    cut_ms: CutMs = None,
     moveout_ms: rst.MoveoutMs = None,
-    solver: rst.Solver = "sparse",
+    solver: rst.Solver = None,
     kind: rst.Kind = None,
+    settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     nmo: Nmo = None,
     start_ms: rst.StartMs = None,
-    taper_ms: rst.TaperMs = 100.0,
+    taper_ms: rst.TaperMs = 40.0,
     protect_ms: ProtectMs = 0.0,
     zero_nonfinite: rst.ZeroNonfinite = False,
     gather: opt.GatherKeys = None,
@@ -83,9 +85,9 @@ def demultiple(
       seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    radon = rst.radon_values({"cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind})
+    given = {"cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind}
     recipe = {
-        "task": "demultiple", "method": method, "radon": radon, "start": start_ms, "taper_ms": taper_ms,
+        "task": "demultiple", **rst.method_values(method, given, settings), "start": start_ms, "taper_ms": taper_ms,
         "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
     rst.run_restoration(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
+
+Method = Annotated[str, rst.method_option("denoise")]
 
 
 def denoise(
     source: opt.Input,
     target: opt.Output,
-    method: rst.Method = "radon",
+    method: Method = "radon",
     removed: rst.Removed = None,
     moveout_ms: rst.MoveoutMs = None,
-    solver: rst.Solver = "sparse",
+    solver: rst.Solver = None,
     kind: rst.Kind = None,
+    settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     start_ms: rst.StartMs = None,
-    taper_ms: rst.TaperMs = 100.0,
+    taper_ms: rst.TaperMs = 40.0,
     zero_nonfinite: rst.ZeroNonfinite = False,
     gather: opt.GatherKeys = None,
     sort: opt.SortKeys = None,
@@ -44,9 +49,9 @@ def denoise(
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     recipe = {
-        "task": "denoise", "method": method, "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
+        "task": "denoise", "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
         "zero_nonfinite": zero_nonfinite,
-        "radon": rst.radon_values({"moveout_ms": moveout_ms, "solver": solver, "kind": kind}),
+        **rst.method_values(method, {"moveout_ms": moveout_ms, "solver": solver, "kind": kind}, settings),
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,

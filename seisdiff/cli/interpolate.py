@@ -9,6 +9,7 @@ import typer
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
 
+Method = Annotated[str, rst.method_option("interpolate")]
 Refine = Annotated[
     int,
     typer.Option(
@@ -28,13 +29,14 @@ ToOffsets = Annotated[
 def interpolate(
     source: opt.Input,
     target: opt.Output,
-    method: rst.Method = "radon",
+    method: Method = "radon",
     removed: rst.Removed = None,
     refine: Refine = 1,
     to_offsets: ToOffsets = None,
     moveout_ms: rst.MoveoutMs = None,
-    solver: rst.Solver = "sparse",
+    solver: rst.Solver = None,
     kind: rst.Kind = None,
+    settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     zero_nonfinite: rst.ZeroNonfinite = False,
     gather: opt.GatherKeys = None,
@@ -64,9 +66,9 @@ def interpolate(
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
     recipe = {
-        "task": "interpolate", "method": method, "refine": refine, "to_offsets": to_offsets,
+        "task": "interpolate", "refine": refine, "to_offsets": to_offsets,
         "ref_offset_m": ref_offset, "zero_nonfinite": zero_nonfinite,
-        "radon": rst.radon_values({"moveout_ms": moveout_ms, "solver": solver, "kind": kind}),
+        **rst.method_values(method, {"moveout_ms": moveout_ms, "solver": solver, "kind": kind}, settings),
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,

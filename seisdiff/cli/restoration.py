@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from seisdiff.restorers import RESTORERS, WORDS_OF, methods_for
 
 if TYPE_CHECKING:
     from seisdiff.config import RestoreRecipe
@@ -15,9 +18,22 @@ if TYPE_CHECKING:
 ZONE = "What may be changed"
 METHOD = "Method"
 
-Method = Annotated[
-    str,
-    typer.Option("--method", metavar="NAME", rich_help_panel=METHOD, help="radon (unet and diffusion: not there yet)."),
+
+def method_option(task: str) -> Any:
+    """Return the --method option of a task's command; its help tells the methods there are, with a word each."""
+    told = "; ".join(f"{name} ({WORDS_OF[name]})" for name in methods_for(task))
+    return typer.Option("--method", metavar="NAME", rich_help_panel=METHOD, help=f"{told}.")
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        rich_help_panel=METHOD,
+        help="A parameter of the method that has no option of its own, such as damping=0.02 or "
+        "slowness_ms_m=[-0.5,0.5]. Repeatable.",
+    ),
 ]
 Removed = Annotated[
     str | None,
@@ -73,12 +89,12 @@ Kind = Annotated[
     ),
 ]
 Solver = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--solver",
         metavar="sparse|ls",
         rich_help_panel=METHOD,
-        help="Radon: high resolution, or least squares: quicker.",
+        help="Radon: high resolution, the default, or least squares: quicker.",
     ),
 ]
 MoveoutMs = Annotated[
@@ -96,9 +112,27 @@ ZeroNonfinite = Annotated[
 ]
 
 
-def radon_values(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the Radon options that were given, for RadonSpec to check."""
-    return {name: value for name, value in given.items() if value is not None}
+def method_values(method: str, options: Mapping[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """Return the method and, under its name, the parameters that options and --set give it, for its spec to check."""
+    from seisdiff.errors import OptionError
+
+    values = {name: value for name, value in options.items() if value is not None}
+    for text in settings or []:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise OptionError(f"--set {text!r} sets nothing; expected NAME=VALUE, such as damping=0.02")
+        if name in values:
+            raise OptionError(f"--set {text!r} gives {name} a second value; {values[name]!r} is given already")
+        values[name] = _listed(value) if value.startswith("[") else value
+    return {"method": method, method: values} if method in RESTORERS else {"method": method}
+
+
+def _listed(text: str) -> Any:
+    """Return the list that [A,B,...] holds, or the text where it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def run_restoration(

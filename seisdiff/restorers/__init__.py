@@ -1,4 +1,4 @@
-"""Restorers by name: how damage is undone. Listing the names imports no numerical library."""
+"""Restorers by name: how damage is undone, and which tasks each can do. Listing them imports no numerical library."""
 
 from __future__ import annotations
 
@@ -12,19 +12,55 @@ if TYPE_CHECKING:
 
     from seisdiff.restorers.base import Restorer
 
-RESTORERS = {"radon": "seisdiff.restorers.radon:RadonRestorer"}
+RESTORERS = {
+    "radon": "seisdiff.restorers.radon:RadonRestorer",
+    "predictive": "seisdiff.restorers.predictive:PredictiveRestorer",
+    "fx": "seisdiff.restorers.fx:FxRestorer",
+    "ssa": "seisdiff.restorers.ssa:SsaRestorer",
+    "fk": "seisdiff.restorers.fk:FkRestorer",
+    "median": "seisdiff.restorers.median:MedianRestorer",
+    "pocs": "seisdiff.restorers.pocs:PocsRestorer",
+}
+
+TASKS_OF: dict[str, tuple[str, ...]] = {
+    "radon": ("demultiple", "denoise", "interpolate"),
+    "predictive": ("demultiple",),
+    "fx": ("denoise", "interpolate"),
+    "ssa": ("denoise",),
+    "fk": ("denoise",),
+    "median": ("denoise",),
+    "pocs": ("interpolate",),
+}
+
+WORDS_OF = {
+    "radon": "moveout",
+    "predictive": "periodicity, then Radon; shallow water",
+    "fx": "prediction",
+    "ssa": "rank",
+    "fk": "dip",
+    "median": "spikes",
+    "pocs": "projections",
+}
 
 PLANNED = ("unet", "diffusion")
 
 
-def check_method(name: str) -> None:
-    """Raise OptionError, which names the methods there are, for any other."""
-    if name in RESTORERS:
+def methods_for(task: str) -> list[str]:
+    """Return the names of the methods that can do a task."""
+    return [name for name, tasks in TASKS_OF.items() if task in tasks]
+
+
+def check_method(name: str, task: str | None = None) -> None:
+    """Raise OptionError, which names the methods there are (for the task, where one is given), for any other."""
+    known = list(RESTORERS) if task is None else methods_for(task)
+    if name in known:
         return
-    known = ", ".join(RESTORERS)
+    available = f"available: {', '.join(known)}"
+    if name in RESTORERS:
+        raise OptionError(f"method '{name}' does not {task}; {available}")
     if name in PLANNED:
-        raise OptionError(f"method '{name}' is not in this version yet; available: {known}")
-    raise OptionError(f"no method is called '{name}'; available: {known}")
+        raise OptionError(f"method '{name}' is not in this version yet; {available}")
+    raise OptionError(f"no method is called '{name}'; {available}")
 
 
 def restorer_class(name: str) -> Callable[..., Restorer]:

@@ -15,13 +15,16 @@ class Batch:
     `data` is (gather, trace, time), float32, scaled so that values are of order one; padding traces, dead
     traces and samples in the mute are zero. `offset` is (gather, trace), float64, signed, in m (or whatever
     the survey's spatial axis is), zero where padded. `live` is (gather, trace): false for padding and for dead or
-    missing traces. `times` is (time), float64, in ms, of equal steps; for a depth axis it is in m.
+    missing traces. `times` is (time), float64, in ms, of equal steps; for a depth axis it is in m. `start`
+    (gather, trace), in the unit of `times`, is the zero-offset time before which there is nothing to take out, minus
+    infinity where it is unknown; the engine leaves what is earlier alone in any case.
     """
 
     data: torch.Tensor
     offset: torch.Tensor
     live: torch.Tensor
     times: torch.Tensor
+    start: torch.Tensor | None = None
 
 
 class Restored(NamedTuple):

@@ -17,8 +17,10 @@ from seisdiff.restorers.base import Batch, Restored
 Task = Literal["demultiple", "denoise", "interpolate"]
 
 HIGHEST = 0.8  # of Nyquist: recording filters leave little above
+MOVEOUTS = {"sparse": (-150.0, 2000.0), "ls": (-150.0, 1000.0)}  # what is not sparse spreads out over a wide range
 MOST_MOVEOUTS = 256
 FULL_SPREAD = 0.5  # of the moveout at the reference offset: gathers that see less get coarser moveouts
+STEEPENING = 0.25  # of the moveout: how much earlier than its start a multiple's parabola may begin
 SEEN = 0.4  # of the cut: an event is a multiple if the live traces see that much of it
 WEIGHT_FLOOR = 1e-3
 ESTIMATION_STRIDE = 8  # weights that all frequencies share need not more than every eighth,
@@ -43,7 +45,7 @@ class RadonSpec(BaseModel):
     )
     taper_ms: float = Field(default=30.0, ge=0, le=1e4, description="width of the cut")
     moveout_ms: tuple[float, ...] | str | None = Field(
-        default=None, description="MIN:MAX[:STEP] at the reference offset; demultiple: -150:1000"
+        default=None, description="MIN:MAX[:STEP] at the reference offset; demultiple: -150:2000, ls -150:1000"
     )
     damping: float | None = Field(
         default=None, ge=1e-4, le=100, description="relative to the mean eigenvalue; 0.01, denoise 0.1"
@@ -146,6 +148,9 @@ class RadonRestorer:
             data = batch.data[gathers[:, None], traces]
             panel = grid.traces(self._solve(matrix, grid.spectra(data)), grid.fft_length)
             panel *= self._beyond_cut(grid, float(batch.times[0]), _spread(data, matrix.curve)).to(panel)
+            if batch.start is not None:
+                start = batch.start[gathers[:, None], traces].amin(dim=1)
+                panel *= self._after_start(grid, start - batch.times[0]).to(panel)
             multiples[gathers[:, None], traces] = grid.traces(matrix.predict(grid.spectra(panel)), grid.n_time)
         return multiples
 
@@ -184,7 +189,7 @@ class RadonRestorer:
     def axes(self, batch: Batch, offset: torch.Tensor) -> RadonGrid:
         """Return the axes of one geometry; `offset` (trace) are its live ones.
 
-        The moveouts are whole multiples of a step that two traces can tell apart at the highest frequency, so that a
+        The moveouts are whole multiples of a step of one and a half periods of the highest frequency, so that a
         gather of little spread gets few of them and one of no spread a single one, which explains all of it as
         primary.
         """
@@ -203,8 +208,8 @@ class RadonRestorer:
         )  # fmt: skip
 
     def _moveout_range(self, f_max: float) -> tuple[float, float, float]:
-        low, high, *step = self.spec.moveouts or (-150.0, 1000.0)
-        return low, high, step[0] if step else max(1000 / f_max, (high - low) / (MOST_MOVEOUTS - 1))
+        low, high, *step = self.spec.moveouts or MOVEOUTS[self.spec.solver]
+        return low, high, step[0] if step else max(1500 / f_max, (high - low) / (MOST_MOVEOUTS - 1))
 
     def _beyond_cut(self, grid: RadonGrid, start: float, spread: torch.Tensor) -> torch.Tensor:
         """Return the share of multiples in panel samples (gather, moveout, time): a raised cosine about the cut.
@@ -213,13 +218,23 @@ class RadonRestorer:
         leaves less than SEEN, the cut goes up in proportion, for a flat event that ends early looks like a curved one.
         """
         points = torch.tensor(_cut_points(self.spec.cut_ms), dtype=torch.float64)
-        index = torch.arange(grid.fft_length)
-        index = torch.where(index >= (grid.n_time + grid.fft_length) // 2, index - grid.fft_length, index)
+        index = _signed_index(grid)
         seen = spread.cpu().double()[:, index.clamp(0, grid.n_time - 1)]
         width = max(self.spec.taper_ms, 1e-6)
         cut = _interpolate(start + grid.step * index.double(), points) * (SEEN / seen.clamp_min(1e-6)).clamp_min(1)
         place = (grid.moveouts[:, None] - cut.clamp_min(self.protect + width / 2)[:, None]) / width
         return 0.5 - 0.5 * torch.cos(math.pi * (place + 0.5).clamp(0, 1))
+
+    def _after_start(self, grid: RadonGrid, start: torch.Tensor) -> torch.Tensor:
+        """Return the share of panel samples (gather, moveout, time) that may hold multiples: none before the start.
+
+        `start` (gather) is from the first sample. Multiples that steepen with offset more than a parabola does show
+        earlier intercepts, so the start goes back in proportion to the moveout.
+        """
+        width = max(self.spec.taper_ms, 1e-6)
+        first = start[:, None, None].cpu() - STEEPENING * grid.moveouts.clamp_min(0)[:, None]
+        place = (grid.step * _signed_index(grid).double() - first) / width
+        return 0.5 - 0.5 * torch.cos(math.pi * (place + 2).clamp(0, 1))
 
     def _windowed_fit(self, batch: Batch) -> torch.Tensor:
         """Fit straight lines in tapered windows of offset and time that overlap by half."""
@@ -270,6 +285,12 @@ class RadonRestorer:
     def _gathers_at_once(self, batch: Batch, grid: RadonGrid) -> int:
         windows = len(_window_starts(batch.data.shape[-1], grid.n_time))
         return max(1, self.memory // (8 * windows * grid.n_moveout * grid.fft_length * batch.data.element_size()))
+
+
+def _signed_index(grid: RadonGrid) -> torch.Tensor:
+    """Return the sample numbers of a padded panel, in which those before the first come last."""
+    index = torch.arange(grid.fft_length)
+    return torch.where(index >= (grid.n_time + grid.fft_length) // 2, index - grid.fft_length, index)
 
 
 class _Window(NamedTuple):

@@ -147,15 +147,16 @@ def _told(recipe: SceneRecipe, survey: xr.Dataset, part: str, seed: int, first: 
     domain, dim = next(iter(recipe.processing.domains)), vertical_dim(survey)
     count, unit = survey.sizes["gather"], "M" if dim == "depth" else "MS"
     return {
-        1: f"SEISDIFF {version('seisdiff')} SYNTH, RECIPE {recipe.name}, SEED {seed}, SCENES {first} TO {first + count - 1}",
-        2: f"PART {part}: {_PARTS[part]}",
-        3: f"DOMAIN {domain}: {_DOMAINS[domain]}",
-        4: "SYNTHETIC: EVERY GATHER IS OF AN EARTH OF ITS OWN",
-        5: f"GATHERS {count}, TRACES {survey.sizes['trace']}, SAMPLES {survey.sizes[dim]}, "
+        1: f"SEISDIFF {version('seisdiff')} SYNTH, RECIPE {recipe.name}",
+        2: f"SEED {seed}, SCENES {first} TO {first + count - 1}",
+        3: f"PART {part}: {_PARTS[part]}",
+        4: f"DOMAIN {domain}: {_DOMAINS[domain]}",
+        5: "SYNTHETIC: EVERY GATHER IS OF AN EARTH OF ITS OWN",
+        6: f"GATHERS {count}, TRACES {survey.sizes['trace']}, SAMPLES {survey.sizes[dim]}, "
         f"INTERVAL {sample_interval(survey):g} {unit}",
-        6: "UNITS: TIMES MS, LENGTHS M, COORDINATES IN BYTES 73-88 AND 181-188",
-        7: "OFFSET = RECEIVER MINUS SOURCE, ALONG A LINE TO THE EAST",
-        8: "DEAD AND MISSING TRACES HAVE IDENTIFICATION CODE 2 AND ZERO SAMPLES",
+        7: "UNITS: TIMES MS, LENGTHS M, COORDINATES IN BYTES 73-88 AND 181-188",
+        8: "OFFSET = RECEIVER MINUS SOURCE, ALONG A LINE TO THE EAST",
+        9: "DEAD AND MISSING TRACES HAVE IDENTIFICATION CODE 2 AND ZERO SAMPLES",
         39: "SEG Y REV1",
         40: "END TEXTUAL HEADER",
     }
@@ -163,7 +164,7 @@ def _told(recipe: SceneRecipe, survey: xr.Dataset, part: str, seed: int, first: 
 
 def _write(where: str, survey: xr.Dataset, container: str, told: dict[int, str], sample_format: str) -> None:
     if container == "zarr":
-        _write_store(where, survey, "; ".join(told[line] for line in (1, 2, 3)))
+        _write_store(where, survey, "; ".join(told[line] for line in (1, 2, 3, 4)))
         return
     header = new_file_header(survey, sample_format)
     text = encode_text("\n".join(f"C{line:2d} {told.get(line, '')}" for line in range(1, 41)))

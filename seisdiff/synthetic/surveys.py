@@ -59,11 +59,11 @@ def file_recipe(
     They are the recipe's most frequent domain and first interval where not given; depth gathers all begin at the
     surface. Raises OptionError for a domain or interval that the recipe does not have, and sizes out of bounds.
     """
-    there = [name for name, weight in recipe.processing.domains.items() if weight > 0]
+    weights = {str(name): weight for name, weight in recipe.processing.domains.items() if weight > 0}
     values = recipe.model_dump()
-    chosen = domain or max(there, key=lambda name: recipe.processing.domains[name])
+    chosen = domain or max(weights, key=lambda name: weights[name])
     interval = recipe.dt_ms[0] if dt_ms is None else dt_ms
-    _check_choice("domain", chosen, there, recipe)
+    _check_choice("domain", chosen, list(weights), recipe)
     _check_choice("dt_ms", f"{interval:g}", [f"{value:g}" for value in recipe.dt_ms], recipe)
     values["dt_ms"] = (interval,)
     values["samples"] = recipe.samples if samples is None else samples

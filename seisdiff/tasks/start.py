@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.ndimage import uniform_filter1d
 
 from seisdiff.errors import OptionError
+from seisdiff.operators.period import estimate_period
 
 #: A first arrival is picked where the smoothed energy of the near traces first exceeds this part of its largest.
 _PICK_LEVEL = 0.05
 _PICK_SMOOTH_MS = 24.0
 _NEAR_TRACES = 3
+#: How much earlier than its strongest part a reflection begins.
+_LEAD_MS = 20.0
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,20 @@ def first_multiple(amplitude: np.ndarray, offset: np.ndarray, live: np.ndarray, 
     """Return the time (ms) at which the first water-bottom multiple may begin on one gather (trace, time).
 
     The water bottom is taken for the first strong arrival of the nearest live traces (smoothed energy above a
-    twentieth of its largest); its multiple comes at twice its zero-offset time. Minus infinity where no trace is live.
+    twentieth of its largest), or comes earlier where the multiples repeat with a shorter period: there it is muted.
+    Its multiple comes at twice its zero-offset time. Minus infinity where no trace is live.
     """
     near = np.flatnonzero(live)
-    near = near[np.argsort(np.abs(offset[near]), kind="stable")][:_NEAR_TRACES]
+    near = near[np.argsort(np.abs(offset[near]), kind="stable")]
     if not len(near) or not amplitude[near].any() or len(times) < 2:
         return -np.inf
+    step = float(times[1] - times[0])
+    period = estimate_period(torch.from_numpy(amplitude[near].astype(np.float64)), step)
+    arrival = _first_arrival(amplitude[near[:_NEAR_TRACES]], times)
+    return 2.0 * (arrival if period is None else min(arrival, period - _LEAD_MS))
+
+
+def _first_arrival(amplitude: np.ndarray, times: np.ndarray) -> float:
     width = max(1, round(_PICK_SMOOTH_MS / (times[1] - times[0])))
-    energy = uniform_filter1d(np.square(amplitude[near], dtype=np.float64).sum(axis=0), width, mode="constant")
-    return 2.0 * float(times[np.argmax(energy > _PICK_LEVEL * energy.max())])
+    energy = uniform_filter1d(np.square(amplitude, dtype=np.float64).sum(axis=0), width, mode="constant")
+    return float(times[np.argmax(energy > _PICK_LEVEL * energy.max())])

@@ -1,0 +1,135 @@
+"""Training pairs from scenes: what a method gets, what it is to find, and where it is judged.
+
+A scene is used several times, each time put together anew: other strengths and signs of its parts, other noise, other
+gaps. The numbers are addressed like those of the scenes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from seisdiff.draws import Draws
+from seisdiff.synthetic.gaps import draw_gaps
+from seisdiff.synthetic.recipe import GapSpec
+from seisdiff.synthetic.scene import Scenes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Tensors (scene, trace, sample): `degraded` is what a network sees, `target` what it predicts.
+
+    Demultiple predicts the multiples and denoise the noise, which are subtracted; interpolate predicts the missing
+    traces, which are put in. `live` and `wanted` (scene, trace) tell which traces are recorded, and on which the
+    prediction counts. `offset` is (scene, trace) in m, `largest` (scene) the largest one of the survey.
+    """
+
+    degraded: torch.Tensor
+    target: torch.Tensor
+    live: torch.Tensor
+    wanted: torch.Tensor
+    offset: torch.Tensor
+    largest: torch.Tensor
+
+
+class Task(Protocol):
+    """Makes training pairs of one kind of damage."""
+
+    def pair(self, scenes: Scenes, draws: Draws) -> Pair:
+        """Return pairs; `draws` holds one address for each scene."""
+        ...
+
+
+class DemultipleTask:
+    """Multiples of other strength, and of either sign, over the primaries; noise stays in.
+
+    One scene in ten has no multiples at all: what has none must come back as it is.
+    """
+
+    without = 0.1
+
+    def pair(self, scenes: Scenes, draws: Draws) -> Pair:
+        """Return degraded gathers and their multiples."""
+        scenes = turned(scenes, draws)
+        strength = torch.exp(0.6 * draws.normal("strength", 1, 1)) * _sign(draws, "sign", 0.25)
+        strength = strength * ~draws.chance("without", self.without)[:, None, None]
+        multiples = strength * scenes.surface
+        keep = scenes.primaries + scenes.interbed
+        noise = _mixed_noise(scenes, draws)
+        return _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
+
+
+class DenoiseTask:
+    """All waves under noise of other strength; one scene in ten is clean."""
+
+    clean = 0.1
+
+    def pair(self, scenes: Scenes, draws: Draws) -> Pair:
+        """Return noisy gathers and their noise."""
+        scenes = turned(scenes, draws)
+        multiples = torch.exp(0.5 * draws.normal("strength", 1, 1)) * scenes.surface
+        noise = _mixed_noise(scenes, draws) * ~draws.chance("clean", self.clean)[:, None, None]
+        signal = scenes.primaries + scenes.interbed + multiples
+        return _pair(scenes, draws, signal + noise, noise, scenes.live, scenes.live)
+
+
+class InterpolateTask:
+    """Gathers with gaps of every kind; what is recorded keeps its noise, what is missing is wanted without."""
+
+    gaps = GapSpec(kinds={"random": 0.5, "regular": 0.25, "block": 0.15, "near": 0.05, "edges": 0.05})
+
+    def pair(self, scenes: Scenes, draws: Draws) -> Pair:
+        """Return gathers with gaps and the traces that are missing."""
+        scenes = turned(scenes, draws)
+        signal = scenes.primaries + scenes.interbed + torch.exp(0.5 * draws.normal("strength", 1, 1)) * scenes.surface
+        live = scenes.live & draw_gaps(draws, self.gaps, signal.shape[1])
+        missing = ~live
+        noisy = (signal + _mixed_noise(scenes, draws)) * live[..., None]
+        return _pair(scenes, draws, noisy, signal * missing[..., None], live, missing)
+
+
+TASKS: dict[str, type[Task]] = {
+    "demultiple": DemultipleTask,
+    "denoise": DenoiseTask,
+    "interpolate": InterpolateTask,
+}
+
+
+def turned(scenes: Scenes, draws: Draws) -> Scenes:
+    """Return scenes of which every second one has its traces in the opposite order, with another polarity."""
+    backwards = draws.chance("backwards", 0.5)
+    sign = _sign(draws, "polarity", 0.5)
+
+    def turn(part: torch.Tensor) -> torch.Tensor:
+        chosen = backwards.view(-1, *[1] * (part.ndim - 1))
+        return torch.where(chosen, part.flip(1), part)
+
+    parts = {name: sign * turn(getattr(scenes, name)) for name in ("primaries", "interbed", "surface")}
+    noise = {kind: sign * turn(part) for kind, part in scenes.noise.items()}
+    return replace(scenes, **parts, noise=noise, live=turn(scenes.live), offset=turn(scenes.offset))
+
+
+def _pair(
+    scenes: Scenes, draws: Draws, degraded: torch.Tensor, target: torch.Tensor, live: torch.Tensor, wanted: torch.Tensor
+) -> Pair:
+    largest = scenes.offset.abs().amax(1) * (1 + 0.3 * draws.uniform("largest") * draws.chance("larger", 0.3))
+    degraded = degraded * live[..., None]
+    return Pair(degraded, target * wanted[..., None], live, wanted, scenes.offset, largest.clamp_min(1e-3))
+
+
+def _mixed_noise(scenes: Scenes, draws: Draws) -> torch.Tensor:
+    """Return the sum of all noise of the scenes, each kind at another level and of another sign."""
+    total = torch.zeros_like(scenes.primaries)
+    for kind, part in scenes.noise.items():
+        if kind == "flipped":
+            total = total + part
+            continue
+        strength = torch.exp(0.5 * draws.normal(f"{kind}.level", 1, 1)) * _sign(draws, f"{kind}.sign", 0.5)
+        total = total + strength * part
+    return total
+
+
+def _sign(draws: Draws, name: str, share: float) -> torch.Tensor:
+    return torch.where(draws.chance(name, share), -1.0, 1.0)[:, None, None]

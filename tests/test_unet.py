@@ -1,0 +1,134 @@
+"""The U-Net: sizes, padding, locality, and what it is shown."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from seisdiff.networks.inputs import levels, network_inputs, seen
+from seisdiff.networks.pooling import FrequencyLowCut, make_pooling
+from seisdiff.networks.unet import UNet, UNetSpec
+
+SMALL = {"widths": (8, 12, 16), "strides": ((2, 2), (2, 2)), "blocks": 1, "deep_kernel": 3}
+
+
+def network(**changes: object) -> UNet:
+    torch.manual_seed(0)
+    made = UNet(**UNetSpec.model_validate({**SMALL, **changes}).model_dump())
+    with torch.no_grad():
+        for part in made.parameters():
+            if part.ndim > 1:
+                part.normal_(std=0.1)
+    return made.eval()
+
+
+def inputs(traces: int = 16, samples: int = 64) -> torch.Tensor:
+    return torch.randn(2, 4, traces, samples, generator=torch.Generator().manual_seed(1))
+
+
+def test_returns_what_came_in_size() -> None:
+    made = network()
+    assert made.multiple == (4, 16)
+    for traces, samples in ((4, 16), (16, 64), (20, 48)):
+        assert made(inputs(traces, samples)).shape == (2, 1, traces, samples)
+
+
+def test_begins_by_predicting_nothing() -> None:
+    assert not UNet(**SMALL)(inputs()).any()
+
+
+def test_padding_traces_have_no_influence() -> None:
+    made, data = network(), inputs(16)
+    valid = torch.arange(16).expand(2, -1) < 13
+    data = data * valid[:, None, :, None]
+    wider = torch.nn.functional.pad(data, (0, 0, 0, 8))
+    more = torch.nn.functional.pad(valid, (0, 8))
+    assert torch.allclose(made(data, valid)[:, :, :13], made(wider, more)[:, :, :13], atol=1e-6)
+
+
+def test_every_gather_is_for_itself() -> None:
+    made, data = network(), inputs()
+    assert torch.allclose(made(data)[1], made(data[1:])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["average", "strided", "lowcut"])
+def test_pooling_halves_and_keeps_what_is_constant(pooling: str) -> None:
+    layer = make_pooling(pooling, 3, (2, 4))  # type: ignore[arg-type]
+    if pooling == "strided":
+        torch.nn.init.constant_(layer.weight, 1 / 8)  # type: ignore[arg-type]
+    assert torch.allclose(layer(torch.ones(1, 3, 8, 16)), torch.ones(1, 3, 4, 4), atol=1e-6)
+    assert network(pooling=pooling)(inputs()).shape == (2, 1, 16, 64)
+
+
+def test_low_cut_drops_what_would_alias_and_keeps_the_rest() -> None:
+    time = torch.arange(64)
+    slow, fast = (torch.sin(2 * torch.pi * cycles * time / 64).expand(1, 1, 4, -1) for cycles in (5, 27))
+    layer = FrequencyLowCut((1, 2))
+    assert torch.allclose(layer(slow), slow[..., ::2], atol=1e-5)
+    assert float(layer(fast).abs().max()) < 1e-5
+
+
+def test_a_noise_level_is_asked_for_where_it_is_an_input() -> None:
+    made = network(noise_level=True)
+    low, high = (made(inputs(), None, torch.full((2,), level)) for level in (0.1, 0.9))
+    assert not torch.allclose(low, high, atol=1e-3)
+    with pytest.raises(ValueError, match="noise level"):
+        made(inputs())
+
+
+def test_shapes_that_do_not_agree_are_refused() -> None:
+    with pytest.raises(ValidationError, match="3 widths need 2"):
+        UNetSpec(widths=(8, 8, 8), strides=((2, 2),))
+    with pytest.raises(ValidationError, match="odd"):
+        UNetSpec(kernel=4)
+
+
+class TestInputs:
+    def gather(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        data = torch.randn(2, 6, 800, generator=torch.Generator().manual_seed(3))
+        data[:, 3:, :50] = 0
+        live = torch.ones(2, 6, dtype=torch.bool)
+        live[:, 5] = False
+        return data * live[..., None], live, torch.linspace(-600, 600, 6).expand(2, -1)
+
+    def test_levels_follow_a_gain_that_is_smooth(self) -> None:
+        data, live, _ = self.gather()
+        gain = torch.exp(torch.linspace(0, -4, 800))
+        ratio = levels(data * gain, live) / (levels(data, live) * gain)
+        assert float((ratio.log() - ratio.log().mean()).abs().max()) < 0.25
+
+    def test_levels_are_moved_little_by_a_burst(self) -> None:
+        data, live, _ = self.gather()
+        loud = data.clone()
+        loud[:, 2, 400:420] *= 1000
+        assert float((levels(loud, live) / levels(data, live)).max()) < 40
+        assert float(((loud**2).mean() / (data**2).mean()).sqrt()) > 50
+
+    def test_amplitudes_scale_through(self) -> None:
+        data, live, offset = self.gather()
+        (one, level), (other, louder) = (network_inputs(data * f, live, offset, 600.0) for f in (1.0, 64.0))
+        assert torch.allclose(one, other, atol=1e-5)
+        assert torch.allclose(64 * level, louder, rtol=1e-4)
+
+    def test_the_unit_of_length_does_not_matter(self) -> None:
+        data, live, offset = self.gather()
+        metres, _ = network_inputs(data, live, offset, 600.0)
+        feet, _ = network_inputs(data, live, offset / 0.3048, 600.0 / 0.3048)
+        assert torch.allclose(metres, feet, atol=1e-6)
+        assert float(metres[:, 2].max()) == 1.0
+
+    def test_mute_and_dead_traces_are_told(self) -> None:
+        data, live, offset = self.gather()
+        shown, _ = network_inputs(data, live, offset, 600.0)
+        assert not shown[:, 3, 3:, :50].any()
+        assert bool((shown[:, 3, :3] == 1).all())
+        assert not shown[:, 1, 5].any()
+        assert torch.equal(seen(data)[0, 0], torch.ones(800, dtype=torch.bool))
+
+    def test_nothing_gives_nothing(self) -> None:
+        zero = torch.zeros(1, 4, 50)
+        shown, level = network_inputs(zero, torch.ones(1, 4, dtype=torch.bool), torch.zeros(1, 4), 1.0)
+        assert not shown[:, 0].any()
+        assert bool(level.isfinite().all())
+        assert bool((level > 0).all())
