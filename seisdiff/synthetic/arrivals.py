@@ -116,11 +116,14 @@ def _diffractions(draws: Draws, tracer: Tracer, there: torch.Tensor, stack: torc
     reach = torch.where(stack, 0.5e-3 * t0.mean(1) * velocity.mean(1), offset.abs().amax(1))[:, None]
     line = torch.linspace(-1, 1, offset.shape[1], device=offset.device) * reach
     place = torch.where(stack[:, None], line, offset)[:, None]
-    away = place - (draws.uniform("diffractor.place", DIFFRACTORS, low=-1.0, high=1.0) * reach)[..., None]
-    one_way = torch.sqrt((t0 / 2)[..., None].square() + (1e3 * away / velocity[..., None]).square())
-    time = torch.where(stack[:, None, None], 2 * one_way, one_way + t0[..., None] / 2)
-    obliquity = (t0 / 2)[..., None] / one_way.clamp_min(1.0)
-    size = 0.06 * draws.normal("diffractor.size", DIFFRACTORS) * there[:, None]
+    at = draws.uniform("diffractor.place", DIFFRACTORS, low=-1.0, high=1.0) * reach
+    down, up = (
+        torch.sqrt((t0 / 2)[..., None].square() + (1e3 * away / velocity[..., None]).square())
+        for away in (at[..., None], place - at[..., None])
+    )
+    time = torch.where(stack[:, None, None], 2 * up, down + up)
+    obliquity = (t0 / 2)[..., None] / up.clamp_min(1.0)
+    size = 0.02 * draws.normal("diffractor.size", DIFFRACTORS) * there[:, None]
     return Events(time, size[..., None] * obliquity**1.5, torch.zeros_like(time))
 
 

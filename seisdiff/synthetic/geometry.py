@@ -17,7 +17,7 @@ def draw_offsets(draws: Draws, spec: SpreadSpec, traces: int, bottom_m: torch.Te
     """
     far = bottom_m * draws.log_uniform("reach", low=spec.reach[0], high=spec.reach[1])
     far = far.clamp(*spec.far_m)
-    near = draws.uniform("near", low=spec.near_m[0], high=spec.near_m[1])
+    near = draws.uniform("near", low=spec.near_m[0], high=spec.near_m[1]).clamp_min(0)
     lost = far * draws.uniform("near.lost", low=0.05, high=0.3)
     near = torch.where(draws.chance("near.missing", spec.missing_near), lost, torch.minimum(near, 0.3 * far))
     names = {name: spec.patterns.get(name, 0.0) for name in PATTERNS}

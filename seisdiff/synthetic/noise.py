@@ -29,9 +29,17 @@ class Ground(NamedTuple):
 def noise_coefficients(kind: str, ground: Ground) -> torch.Tensor:
     """Return spline coefficients (scene, trace, fine) of one kind of noise, of any strength."""
     spectrum, envelope = _KINDS[kind](ground)
+    spectrum = spectrum * _low_cut(ground)
     count = ground.record.fine
     samples = torch.fft.irfft(spectrum / spline_spectrum(ground.record), n=count)
     return samples if envelope is None else samples * envelope
+
+
+def _low_cut(ground: Ground) -> torch.Tensor:
+    """Return the response (scene, 1, frequency) of a recorder's filter against what is slower than 1 to 4 Hz."""
+    corner = ground.draws.uniform("low_cut", 1, 1, low=1.0, high=4.0)
+    ratio = (ground.record.frequencies() / corner).square()
+    return ratio / (1 + ratio)
 
 
 def flipped_traces(draws: Draws, traces: int) -> torch.Tensor:
@@ -186,9 +194,10 @@ def _hum(ground: Ground) -> Noise:
 
 
 def _within(record: Record, delay_s: torch.Tensor) -> torch.Tensor:
-    """Return weights that fade what arrives after the record's end, which would come in again at its start."""
-    end = 1e-3 * (record.start_ms + NOMINAL_DT_MS * record.samples)
-    return ((end.view(-1, *[1] * (delay_s.ndim - 1)) + 0.1 - delay_s) / 0.1).clamp(0, 1)
+    """Return weights that fade what arrives outside of the record, which would come in again at its other end."""
+    start = 1e-3 * record.start_ms.view(-1, *[1] * (delay_s.ndim - 1))
+    end = start + 1e-3 * NOMINAL_DT_MS * record.samples
+    return ((end + 0.1 - delay_s) / 0.1).clamp(0, 1) * ((delay_s - start + 0.05) / 0.05).clamp(0, 1)
 
 
 def _slow_envelope(ground: Ground, roughness: float) -> torch.Tensor:

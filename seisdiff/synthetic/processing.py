@@ -14,7 +14,8 @@ from seisdiff.synthetic.recipe import NOMINAL_DT_MS, ProcessingSpec
 
 TAPER_SAMPLES = (4.0, 16.0)
 SLOWEST, FASTEST = 1400.0, 7500.0
-QUIET = 1e-5  # of the largest mean square in a gather, below which there is nothing to gain
+QUIET = 1e-4  # of the largest mean square in a gather, far below which nothing is gained
+SMOOTH_SAMPLES = 61  # of the running means of interval velocities
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def draw_velocities(
     draws: Draws, spec: ProcessingSpec, earth: Earth, moments: torch.Tensor, vertical: torch.Tensor
 ) -> torch.Tensor:
     """Return picked velocities (scene, sample): a few picks of the true RMS velocity, each of them somewhat wrong."""
-    place = torch.linspace(0, 1, spec.picks, device=vertical.device)
+    place = torch.linspace(0, 1, spec.picks, device=vertical.device) ** 1.5
     low, high = vertical[:, :1], vertical[:, -1:]
     at = low + (high - low) * place
     wrong = draws.uniform("velocity.error", 1, low=spec.velocity_error[0], high=spec.velocity_error[1])
@@ -95,9 +96,10 @@ def angle_traces(
 
     An angle belongs to the offset x = p v^2 t0 / sqrt(1 - p^2 v^2), p = sin(angle) / v_int; -1 beyond the spread.
     """
-    energy = vertical * velocity.square()
-    interval = torch.sqrt((torch.diff(energy, dim=1) / torch.diff(vertical, dim=1)).clamp(SLOWEST**2, FASTEST**2))
-    interval = torch.cat([interval, interval[:, -1:]], dim=1)
+    interval = _interval_velocities(velocity, vertical)
+    for _ in range(2):
+        wide = torch.nn.functional.pad(interval[:, None], (SMOOTH_SAMPLES // 2,) * 2, mode="replicate")
+        interval = torch.nn.functional.avg_pool1d(wide, SMOOTH_SAMPLES, stride=1)[:, 0]
     angle = widest_deg[:, None] * torch.linspace(0.04, 1, offset.shape[1], device=offset.device)
     pv = torch.sin(torch.deg2rad(angle))[..., None] * (velocity / interval)[:, None]
     x = 1e-3 * (velocity * vertical)[:, None] * pv / torch.sqrt((1 - pv.square()).clamp_min(1e-3))
@@ -120,13 +122,17 @@ def read_across(gathers: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 def depth_times(velocity: torch.Tensor, vertical: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return even depths (scene, sample) in m down to the last time, and the vertical times (ms) they stand for."""
-    energy = vertical * velocity.square()
-    first = velocity[:, :1]
-    interval = torch.sqrt((torch.diff(energy, dim=1) / torch.diff(vertical, dim=1)).clamp(SLOWEST**2, FASTEST**2))
-    step = 0.5e-3 * torch.diff(vertical, dim=1) * interval
-    depth = torch.cat([0.5e-3 * vertical[:, :1] * first, step], dim=1).cumsum(1)
+    step = 0.5e-3 * torch.diff(vertical, dim=1) * _interval_velocities(velocity, vertical)[:, :-1]
+    depth = torch.cat([0.5e-3 * vertical[:, :1] * velocity[:, :1], step], dim=1).cumsum(1)
     even = depth[:, :1] + (depth[:, -1:] - depth[:, :1]) * torch.linspace(0, 1, vertical.shape[1]).to(depth)
     return even, interpolate_rows(depth, vertical, even)
+
+
+def _interval_velocities(velocity: torch.Tensor, vertical: torch.Tensor) -> torch.Tensor:
+    """Return interval velocities (scene, sample) of RMS velocities (Dix, 1955)."""
+    energy = vertical * velocity.square()
+    interval = torch.sqrt((torch.diff(energy, dim=1) / torch.diff(vertical, dim=1)).clamp(SLOWEST**2, FASTEST**2))
+    return torch.cat([interval, interval[:, -1:]], dim=1)
 
 
 def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
@@ -142,7 +148,7 @@ def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     ).clamp_min(1)
     mean = mean.to(total)
     largest = mean.flatten(1).amax(1)[:, None, None]
-    return torch.where(mean > QUIET * largest, torch.rsqrt(mean.clamp_min(1e-30)), 0.0)
+    return torch.where(largest > 0, torch.rsqrt((mean + QUIET * largest).clamp_min(1e-30)), 0.0)
 
 
 def draw_times(draws: Draws, spec: ProcessingSpec, samples: int) -> torch.Tensor:

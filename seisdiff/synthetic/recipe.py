@@ -72,7 +72,7 @@ class StructureSpec(_Spec):
     """What is not flat: dips and curvature, faults, diffractions, small statics."""
 
     dip_deg: Span = Field(default=(0.0, 12.0), description="largest dip of a scene")
-    statics_ms: Span = Field(default=(0.0, 3.0), description="smooth departures along the spread, in rms")
+    statics_ms: Span = Field(default=(0.0, 1.5), description="smooth departures along the spread, in rms")
     faults: Share = Field(default=0.5, description="share of stacks with faults")
     fades: Span = Field(default=(0.0, 0.8), description="lateral change of reflectors in stacks, rms of its logarithm")
     diffractions: Share = Field(default=0.4, description="share of shots and stacks with diffractions")
@@ -84,7 +84,7 @@ class SpreadSpec(_Spec):
     traces: int = Field(default=64, ge=2, le=1024)
     reach: Span = Field(default=(0.3, 1.7), description="largest offset over the depth of the end of the record")
     far_m: Span = Field(default=(300.0, 9000.0), description="limits of the largest offset")
-    near_m: Span = Field(default=(0.0, 300.0))
+    near_m: Span = Field(default=(0.0, 300.0), description="a number below 0 is 0")
     missing_near: Share = Field(default=0.15, description="share of scenes that lack 5 to 30 % of the near offsets")
     patterns: Annotated[dict[Pattern, float], AfterValidator(_weighted)] = {
         "regular": 0.6, "jittered": 0.2, "irregular": 0.15, "split": 0.05,
@@ -123,7 +123,7 @@ class ProcessingSpec(_Spec):
         default={"nmo": 1.0}, description="cmp and shot are not NMO-corrected"
     )
     velocity_error: Span = Field(default=(0.0, 0.04), description="of picked velocities, as a ratio")
-    picks: int = Field(default=8, ge=2, le=64, description="velocity picks down a record")
+    picks: int = Field(default=12, ge=2, le=64, description="velocity picks down a record")
     stretch: Span = Field(default=(0.2, 0.8), description="stretch beyond which is muted")
     divergence: Span = Field(default=(0.0, 0.6), description="share of spherical divergence left uncorrected")
     gain_power: Span = Field(default=(-0.3, 1.0), description="n of a gain t^n on top of that")

@@ -93,7 +93,8 @@ def _faults(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, count:
         draws.uniform("fault.place", count, 1)
         + draws.uniform("fault.slant", count, 1, low=-0.3, high=0.3) * (depth[:, None])
     )
-    throw = 12 * draws.normal("fault.throw", count) * draws.chance("faults", spec.faults)[:, None]
+    throw = draws.log_uniform("fault.throw", count, low=6.0, high=100.0) * draws.normal("fault.side", count).sign()
+    throw = throw * draws.chance("faults", spec.faults)[:, None]
     moved = (place > at[..., None]) * (torch.arange(earth.reflectors, device=at.device) > 0)[:, None]
     return (throw[..., None, None] * moved).sum(1)
 
@@ -103,8 +104,12 @@ def _fades(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, nodes: 
     size = draws.uniform("fades.size", 1, 1, low=spec.fades[0], high=spec.fades[1])
     rough = draws.normal("fades", earth.reflectors, nodes)
     smooth = torch.nn.functional.interpolate(rough, size=traces, mode="linear", align_corners=True)
-    ends = (draws.uniform("fades.ends", earth.reflectors, 1) < 0.5 * size) & (smooth < -0.5)
-    return torch.exp(size * smooth) * ~ends
+    place = torch.linspace(0, 1, traces, device=draws.device)
+    end = draws.uniform("fades.end", earth.reflectors, 1, low=-0.3, high=1.3)
+    kept = torch.sigmoid(30 * (place - end) * draws.normal("fades.side", earth.reflectors, 1).sign())
+    ends = draws.uniform("fades.ends", earth.reflectors, 1) < 0.4 * size
+    ends = ends & (torch.arange(earth.reflectors, device=ends.device) > 0)[:, None]
+    return torch.exp(size * smooth) * torch.where(ends, kept, 1.0)
 
 
 def _statics(draws: Draws, spec: StructureSpec, offset: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,8 @@ from seisdiff.synthetic.recipe import WaveletSpec
 KINDS = ("ricker", "ormsby", "klauder", "airgun")
 PHASES = ("zero", "minimum", "rotated")
 CUT_HZ = (85.0, 120.0)  # of recording filters, at 4 ms
-FLOOR = 1e-4
+FLOOR = 1e-3
+LOWEST_HZ = 4.0
 
 
 def ricker_spectrum(frequency: torch.Tensor, peak_hz: torch.Tensor) -> torch.Tensor:
@@ -23,10 +24,11 @@ def ricker_spectrum(frequency: torch.Tensor, peak_hz: torch.Tensor) -> torch.Ten
 
 
 def band_spectrum(frequency: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
-    """Return the trapezium that rises and falls between four corner frequencies (scene, 4), Ormsby's wavelet."""
+    """Return a band that rises and falls smoothly between four corner frequencies (scene, 4), after Ormsby."""
     f1, f2, f3, f4 = (corners[:, k : k + 1] for k in range(4))
     up = ((frequency - f1) / (f2 - f1)).clamp(0, 1)
-    return up * ((f4 - frequency) / (f4 - f3)).clamp(0, 1)
+    down = ((f4 - frequency) / (f4 - f3)).clamp(0, 1)
+    return up.square() * (3 - 2 * up) * down.square() * (3 - 2 * down)
 
 
 def draw_wavelet(draws: Draws, spec: WaveletSpec, frequency: torch.Tensor) -> torch.Tensor:
@@ -53,14 +55,18 @@ def minimum_phase(amplitude: torch.Tensor) -> torch.Tensor:
     count = 2 * (amplitude.shape[1] - 1)
     cepstrum = torch.fft.irfft(log.to(torch.complex64), n=count)
     fold = torch.zeros(count, device=amplitude.device)
-    fold[0], fold[count // 2], fold[1 : count // 2] = 1.0, 1.0, 2.0
+    late = torch.linspace(0, math.pi, count // 2, device=amplitude.device)
+    fold[: count // 2] = 1 + torch.cos(
+        late
+    )  # 2, faded: what a spectrum on so coarse a grid says of late times is wrong
+    fold[0] = 1.0
     return torch.fft.rfft(cepstrum * fold).imag
 
 
 def _amplitude(draws: Draws, frequency: torch.Tensor, peak: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-    low = peak * draws.uniform("corner.low", 1, low=0.1, high=0.5)
+    low = (peak * draws.uniform("corner.low", 1, low=0.1, high=0.5)).clamp_min(LOWEST_HZ)
     high = peak * draws.uniform("corner.high", 1, low=1.2, high=2.2)
-    corners = torch.cat([0.5 * low, low, high, high * draws.uniform("corner.fall", 1, low=1.15, high=1.6)], dim=1)
+    corners = torch.cat([0.3 * low, low, high, high * draws.uniform("corner.fall", 1, low=1.15, high=1.6)], dim=1)
     band = band_spectrum(frequency, corners)
     tilt = (frequency / peak).clamp_min(0.05) ** draws.uniform("tilt", 1, low=-0.8, high=0.4)
     gun = (frequency / (frequency + 0.3 * peak)) * torch.exp(-((frequency / (1.6 * peak)) ** 2))
