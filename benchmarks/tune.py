@@ -35,6 +35,7 @@ MOST_DB = 40.0
 RECIPE = "marine_deep"
 DOMAINS = {"demultiple": "nmo", "denoise": "shot", "interpolate": "shot"}
 WATER_M = (60.0, 1200.0)
+FAR_M = (2900.0, 3300.0)  # one survey, one cable: moveouts are told at its largest offset
 NOISE_DB = (-5.0, 10.0)
 
 #: What is searched, by task and method; names with a dot are parameters of the method, the others of the recipe.
@@ -100,6 +101,7 @@ def _recipe(task: str) -> SceneRecipe:
     )
     values = recipe.model_dump()
     values["earth"]["water_m"] = WATER_M
+    values["spread"] |= {"far_m": FAR_M, "reach": (1.0, 1.0), "missing_near": 0.0}
     values["multiples"]["without"] = 0.0
     values["processing"] |= {"late_start": 0.0, "agc": 0.0}
     values["noise"] |= {"kinds": {"coloured": 1.0, "white": 0.5}, "snr_db": NOISE_DB, "dead": 0.0}

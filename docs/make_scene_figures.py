@@ -203,7 +203,7 @@ def table(name: str) -> str:
     batches = (make_scenes(recipe, SEED, range(start, start + 8)) for start in range(0, SCENES, 8))
     scenes = [measured(gather) for batch in batches for gather in scene_gathers(batch)]
     real = field_gathers(name)
-    low, high = np.nanpercentile(np.array(scenes), [5, 95], axis=0)
+    low, high = np.nanpercentile(np.array(scenes), [1, 99], axis=0)
     rows = [f"| {name}: {domain}, {samples} samples | scenes | " + " | ".join(gather.title for gather in real) + " |"]
     rows.append("|---" * (2 + len(real)) + "|")
     for what, a, b, found in zip(MEASURES, low, high, np.array([measured(g) for g in real]).T, strict=True):

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("out of memory; use a smaller --memory or smaller gathers", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    return _fail("interrupted; the same command with --resume goes on", 130) if code == 130 else code
+    return _fail(_interrupted(sys.argv[1:] if arguments is None else arguments), 130) if code == 130 else code
 
 
 def run() -> None:
@@ -96,6 +96,14 @@ def run() -> None:
 def _fail(message: str, code: int) -> int:
     print("seisdiff: " + " ".join(message.split()), file=sys.stderr)
     return code
+
+
+def _interrupted(words: list[str]) -> str:
+    """Return what is said after an interrupt: how to go on, where the command can."""
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    command = commands.get(words[0]) if words else None
+    resumes = command is not None and any(option.name == "resume" for option in command.params)
+    return "interrupted; the same command with --resume goes on" if resumes else "interrupted; nothing was written"
 
 
 def _fail_usage(error: Exception) -> int:

@@ -33,9 +33,9 @@ class FkSpec(BandSpec):
     mode: Literal["threshold", "fan"] = Field(
         default="threshold", description="against random or against dipping noise"
     )
-    threshold: float = Field(default=1.5, ge=0, le=100, description="of threshold: times the power of the noise")
-    window_traces: int = Field(default=12, ge=2, le=256, description="of threshold: live traces in a window")
-    window_ms: float = Field(default=250.0, gt=0, le=1e5, description="of threshold: length of a window")
+    threshold: float = Field(default=2.0, ge=0, le=100, description="of threshold: times the power of the noise")
+    window_traces: int = Field(default=8, ge=2, le=256, description="of threshold: live traces in a window")
+    window_ms: float = Field(default=400.0, gt=0, le=1e5, description="of threshold: length of a window")
     slowness_ms_m: tuple[float, float] = Field(
         default=(-0.7, 0.7), description="of fan: what passes, positive later with offset; 0.67 is water, 1500 m/s"
     )

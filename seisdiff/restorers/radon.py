@@ -48,13 +48,15 @@ class RadonSpec(BaseModel):
         default=None, description="MIN:MAX[:STEP] at the reference offset; demultiple: -150:2000, ls -150:1000"
     )
     damping: float | None = Field(
-        default=None, ge=1e-4, le=100, description="relative to the mean eigenvalue; 0.01, denoise 0.1"
+        default=None, ge=1e-4, le=100, description="relative to the mean eigenvalue; 0.01, denoise 0.3"
     )
     reweightings: int | None = Field(default=None, ge=1, le=20, description="demultiple: 2, else 4")
     f_min: float = Field(default=2.0, ge=0)
     f_max: float | None = Field(default=None, gt=0, description="0.8 of Nyquist by default")
     ref_depth_m: float = Field(default=1000.0, gt=0, description="of the hyperbolic kind")
-    window_traces: int = Field(default=10, ge=2, description="live traces in a window of the linear kind")
+    window_traces: int | None = Field(
+        default=None, ge=2, description="live traces in a window of the linear kind; denoise: 14, else 8"
+    )
     window_ms: float = Field(default=500.0, gt=0, description="length of a window of the linear kind")
     memory_mib: int = Field(default=256, ge=16, description="working set")
 
@@ -178,7 +180,7 @@ class RadonRestorer:
 
     def _solve(self, matrix: RadonMatrix, data: torch.Tensor) -> torch.Tensor:
         spec = self.spec
-        relative = spec.damping or (0.1 if self.task == "denoise" else 0.01)
+        relative = spec.damping or (0.3 if self.task == "denoise" else 0.01)
         damping = relative * max(matrix.n_trace, matrix.grid.n_moveout)
         if spec.solver == "ls":
             return least_squares(matrix, data, damping)
@@ -244,7 +246,7 @@ class RadonRestorer:
         for members, traces in geometries(batch.offset, batch.live):
             offset = batch.offset[members[0]].double()
             everyone = torch.tensor(members, device=batch.data.device)
-            for window in _offset_windows(offset, traces.to(offset.device), self.spec.window_traces):
+            for window in _offset_windows(offset, traces.to(offset.device), self._window_traces()):
                 grid = self._line_grid(length, step_ms, f_max, window.half_width)
                 share = window.share(offset).to(batch.data)[:, None]
                 for gathers in everyone.split(self._gathers_at_once(batch, grid)):
@@ -270,6 +272,9 @@ class RadonRestorer:
             out[:, reached, start : start + grid.n_time] += piece * taper
             total[start : start + grid.n_time] += taper
         return out / total
+
+    def _window_traces(self) -> int:
+        return self.spec.window_traces or (14 if self.task == "denoise" else 8)
 
     def _line_grid(self, length: int, step_ms: float, f_max: float, half_width: float) -> RadonGrid:
         """Return the axes of one window: moveouts at its half width, of all the slopes that the spec asks for."""

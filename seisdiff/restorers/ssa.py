@@ -36,7 +36,7 @@ class SsaSpec(BandSpec):
     damping: float = Field(default=3.0, ge=0.5, le=20, description="of damped: the smaller the stronger")
     caution: float = Field(default=1.1, ge=0.1, le=10, description="of optimal: larger keeps more signal and noise")
     window_traces: int = Field(default=20, ge=3, le=128, description="live traces in a window")
-    window_ms: float = Field(default=250.0, gt=0, le=1e5, description="length of a window")
+    window_ms: float = Field(default=400.0, gt=0, le=1e5, description="length of a window")
 
 
 class SsaRestorer:

@@ -138,6 +138,7 @@ class NoiseSpec(_Spec):
 
     kinds: dict[NoiseKind, Share] = {}
     snr_db: Span = Field(default=(-15.0, 30.0), description="signal (all waves) over noise, each kind for itself")
+    levels: dict[NoiseKind, Span] = Field(default={}, description="the same for kinds that have a range of their own")
     dead: Share = Field(default=0.0, description="share of traces that are dead")
 
 

@@ -200,6 +200,8 @@ class _Maker:
         mute = torch.where(flat[:, None, None], stretch_mute(times, vertical, stretch, taper, careful), 1.0)
         end = self.record.start_ms + NOMINAL_DT_MS * self.samples * draws.uniform("end", low=1.0, high=1 + RECORD_SHARE)
         mute = mute * (times < end[:, None, None])
+        top = NOMINAL_DT_MS * self.samples * draws.uniform("top", low=-0.04, high=0.06)
+        mute = mute * ~(self.is_["stack"][:, None, None] & (times < top[:, None, None]))
         place, lateral = self._trace_axis(draws, velocity, vertical)
         return Picture(times, mute, velocity, vertical, lateral), place, start, step
 
@@ -250,7 +252,8 @@ class _Maker:
                 part[where] = -2 * signal[where] * flipped_traces(draws, signal.shape[1])[..., None]
             else:
                 raw = self._noise_part(kind, draws, where, picture, gain, place)
-                level = 10 ** (-draws.uniform("snr", 1, 1, low=spec.snr_db[0], high=spec.snr_db[1]) / 20)
+                low, high = spec.levels.get(kind, spec.snr_db)
+                level = 10 ** (-draws.uniform("snr", 1, 1, low=low, high=high) / 20)
                 part[where] = raw * (level * _norm(signal[where]) / _norm(raw)) * (_norm(raw) > LEAST_SEEN)
             noise[kind] = part
         return noise
