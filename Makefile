@@ -22,6 +22,7 @@ check: lint test
 bench: .venv/bench
 	$(BIN)/python benchmarks/radon.py
 	$(BIN)/python benchmarks/io.py
+	$(BIN)/python benchmarks/synthetic.py
 
 clean:
 	rm -rf .venv demo dist build
