@@ -1,4 +1,4 @@
-"""What a network is shown of a gather, in training and at work alike: balanced amplitudes, live traces, offsets, mute."""
+"""What a network is shown of a gather, in training and at work alike: amplitudes, live traces, offsets, mute."""
 
 from __future__ import annotations
 

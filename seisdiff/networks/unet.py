@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 from torch.nn import functional
@@ -73,13 +73,13 @@ class UNet(ModelMixin, ConfigMixin):
         self.down, self.pools, self.ups, self.merge = (nn.ModuleList() for _ in range(4))
         for width, deeper, stride in zip(widths[:-1], widths[1:], strides, strict=True):
             self.down.append(Blocks(width, blocks, (kernel, kernel), condition))
-            self.pools.append(nn.Sequential(make_pooling(pooling, width, tuple(stride)), nn.Conv2d(width, deeper, 1)))
+            self.pools.append(
+                nn.Sequential(make_pooling(pooling, width, (stride[0], stride[1])), nn.Conv2d(width, deeper, 1))
+            )
             self.merge.append(nn.Conv2d(deeper, width, 1))
             self.ups.append(Blocks(width, blocks, (kernel, kernel), condition))
         self.bottom = Blocks(widths[-1], blocks + 1, (kernel, deep_kernel), condition)
-        self.leave = nn.Sequential(
-            ChannelNorm(widths[0]), nn.Conv2d(widths[0], out_channels * time_fold, 3, padding=1)
-        )
+        self.leave = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], out_channels * time_fold, 3, padding=1))
         nn.init.zeros_(self.leave[1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.leave[1].bias)  # type: ignore[arg-type]
 
@@ -168,6 +168,8 @@ class ChannelNorm(nn.Module):
 class LevelEmbedding(nn.Module):
     """Sines and cosines of a noise level, and two layers on top of them."""
 
+    frequency: torch.Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("frequency", math.pi * 2.0 ** torch.arange(8), persistent=False)
@@ -178,7 +180,7 @@ class LevelEmbedding(nn.Module):
         if level is None:
             raise ValueError("this network needs a noise level")
         phase = level[:, None] * self.frequency
-        return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1).to(self.layers[0].weight.dtype))
+        return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1).to(self.frequency.dtype))
 
 
 def _masked(features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

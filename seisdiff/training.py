@@ -1,0 +1,220 @@
+"""Training of networks on scenes: one loop for a CPU, a GPU, or several of them under `accelerate launch`."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.networks.inputs import network_inputs
+from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.synthetic.recipe import SceneRecipe
+from seisdiff.tasks.pairs import Pair
+
+MEASURED_STEPS = 24  # from which a time budget becomes a number of steps
+
+
+class TrainRecipe(BaseModel):
+    """A training: task, network, scenes and optimiser; the length is told by `steps` or by a time budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    task: Literal["demultiple", "denoise", "interpolate"]
+    seed: int = 0
+    network: UNetSpec = UNetSpec()
+    stream: StreamSpec
+    steps: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    clip: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error beside the mean absolute")
+    validation_batches: int = Field(default=6, ge=1)
+    validation_every: int = Field(default=500, ge=1, description="steps")
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What is told of a training after each step; the last two only when it was validated."""
+
+    step: int
+    steps: int
+    loss: float
+    samples_per_second: float
+    input_snr_db: float | None = None
+    output_snr_db: float | None = None
+
+
+def train(
+    recipe: TrainRecipe,
+    scene_recipes: Mapping[str, SceneRecipe],
+    folder: Path,
+    *,
+    max_minutes: float | None = None,
+    resume: bool = False,
+    init_from: Path | None = None,
+    progress: Callable[[Tick], None] | None = None,
+) -> Path:
+    """Train, and return the folder of the finished model.
+
+    `folder` gets `log.jsonl`, `checkpoint/` and at the end `model/`. A time budget is turned into a number of steps
+    once, from the first ones, and stored, so that a resumed training keeps its schedule.
+    """
+    accelerator = Accelerator(mixed_precision="bf16")
+    torch.manual_seed(recipe.seed)
+    network = UNet.from_pretrained(init_from) if init_from else UNet(**recipe.network.model_dump())
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[union-attr]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
+    )
+    ema = EMAModel(network.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75)
+    state = load_checkpoint(folder / "checkpoint", network, ema, optimizer, recipe) if resume else Checkpoint()
+    model, optimizer = accelerator.prepare(network, optimizer)
+    ema.to(accelerator.device)
+    loop = _Loop(recipe, dict(scene_recipes), folder, accelerator, model, optimizer, ema, state, progress)
+    loop.run(max_minutes)
+    if accelerator.is_main_process:
+        ema.copy_to(network.parameters())
+        save_model(network, recipe, folder / "model", loop.figures)
+    return folder / "model"
+
+
+def balanced_loss(
+    predicted: torch.Tensor, target: torch.Tensor, wanted: torch.Tensor, rms_weight: float
+) -> torch.Tensor:
+    """Return mean absolute plus root mean square errors over wanted traces, both of balanced amplitudes."""
+    error = (predicted - target).float() * wanted[..., None]
+    count = (wanted.sum(1) * error.shape[-1]).clamp_min(1)
+    absolute = error.abs().sum((1, 2)) / count
+    return (absolute + rms_weight * torch.sqrt(error.square().sum((1, 2)) / count + 1e-8)).mean()
+
+
+def predict(network: torch.nn.Module, pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the balanced prediction (scene, trace, sample) and the levels of balance."""
+    inputs, level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None])
+    return network(inputs.to(memory_format=torch.channels_last))[:, 0], level
+
+
+def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
+    """Write the model directory: weights as bf16 safetensors, the network's shape, and all that made it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = UNet(**recipe.network.model_dump())
+    half.load_state_dict(network.state_dict())
+    half.bfloat16().save_pretrained(folder, safe_serialization=True)
+    card = {
+        "task": recipe.task, "recipe": recipe.model_dump(mode="json"), "figures": dict(figures),
+        "licence": "Apache-2.0",
+        "versions": {name: version(name) for name in ("seisdiff", "torch", "diffusers")},
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+class _Loop:
+    """The steps of one training."""
+
+    def __init__(
+        self,
+        recipe: TrainRecipe,
+        scene_recipes: dict[str, SceneRecipe],
+        folder: Path,
+        accelerator: Accelerator,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        ema: EMAModel,
+        state: Checkpoint,
+        progress: Callable[[Tick], None] | None,
+    ) -> None:
+        self.recipe, self.folder, self.accelerator = recipe, folder, accelerator
+        self.model, self.optimizer, self.ema, self.progress = model, optimizer, ema, progress
+        self.state, self.figures = state, dict[str, Any]()
+        device = accelerator.device
+        self.stream = PairStream(
+            recipe.stream, scene_recipes, recipe.task, recipe.seed, device,
+            accelerator.process_index, accelerator.num_processes,
+        )  # fmt: skip
+        self.checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, max_minutes: float | None) -> None:
+        """Train to the last step."""
+        self.state.steps = self.state.steps or self.recipe.steps
+        began, first = time.perf_counter(), self.state.step
+        while self.state.steps is None or self.state.step < self.state.steps:
+            loss = self._step(self.state.step)
+            self.state.step += 1
+            done = self.state.step - first
+            pace = (time.perf_counter() - began) / done
+            if self.state.steps is None and done == MEASURED_STEPS:
+                self.state.steps = self.state.step + steps_for(max_minutes or 10.0, pace)
+            self._tell(loss, pace)
+
+    def _step(self, number: int) -> float:
+        pair = self.stream.batch(number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
+        with self.accelerator.autocast():
+            predicted, level = predict(self.model, pair)
+        loss = balanced_loss(predicted, pair.target / level, pair.wanted, self.recipe.rms_weight)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.step(self.model.parameters())
+        return float(loss.detach())
+
+    def _share_of_rate(self, number: int) -> float:
+        """Return the learning rate's share: a linear rise, then a half cosine down."""
+        steps = self.state.steps
+        if steps is None:
+            return min(1.0, (number + 1) / MEASURED_STEPS) * 0.3
+        warm = max(1, round(self.recipe.warmup * steps))
+        if number < warm:
+            return (number + 1) / warm
+        return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
+
+    def _tell(self, loss: float, pace: float) -> None:
+        last = self.state.step == self.state.steps
+        checked = last or self.state.step % self.recipe.validation_every == 0
+        snr = self.validate() if checked else (None, None)
+        if not self.accelerator.is_main_process:
+            return
+        rate = self.recipe.stream.batch * self.accelerator.num_processes / pace
+        tick = Tick(self.state.step, self.state.steps or 0, loss, rate, *snr)
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(vars(tick)) + "\n")
+        if checked:
+            save_checkpoint(self.folder / "checkpoint", self.accelerator.unwrap_model(self.model), self.ema,
+                            self.optimizer, self.recipe, self.state)  # fmt: skip
+        if self.progress:
+            self.progress(tick)
+
+    @torch.no_grad()
+    def validate(self) -> tuple[float, float]:
+        """Return the mean SNR (dB) of held-out inputs and of what the averaged weights make of them."""
+        self.ema.store(self.model.parameters())
+        self.ema.copy_to(self.model.parameters())
+        self.model.eval()
+        rows = []
+        for pair in self.checks:
+            with self.accelerator.autocast():
+                predicted, level = predict(self.model, pair)
+            rows.append(torch.stack(output_snr_db(pair, predicted.float() * level)))
+        self.model.train()
+        self.ema.restore(self.model.parameters())
+        before, after = torch.cat(rows, dim=1).clamp(-60, 60).mean(1).tolist()
+        self.figures = {"held_out_input_snr_db": before, "held_out_output_snr_db": after}
+        return before, after

@@ -1,0 +1,119 @@
+"""Training pairs: they add up, hold what is said, and are the same by number; the stream of batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.draws import Draws
+from seisdiff.synthetic.recipe import SceneRecipe
+from seisdiff.synthetic.scene import Scenes, make_scenes
+from seisdiff.tasks.pairs import TASKS, DemultipleTask, DenoiseTask, InterpolateTask, turned
+
+RECIPE = SceneRecipe.model_validate(
+    {
+        "name": "small",
+        "samples": 128,
+        "earth": {"layers": 8, "water_m": [30, 120]},
+        "spread": {"traces": 12},
+        "multiples": {"orders": 2, "strongest": 3, "without": 0},
+        "noise": {"kinds": {"white": 1.0, "swell": 0.5}, "snr_db": [6, 6], "dead": 0.1},
+    }
+)
+
+
+def scenes(count: int = 24) -> tuple[Scenes, Draws]:
+    return make_scenes(RECIPE, 1, range(count)), Draws(2, torch.arange(count))
+
+
+def test_multiples_are_what_the_input_holds_beyond_primaries_and_noise() -> None:
+    made, draws = scenes()
+    pair = DemultipleTask().pair(made, draws)
+    rest = pair.degraded - pair.target
+    flipped = turned(made, draws)
+    keep = (flipped.primaries + flipped.interbed) * pair.live[..., None]
+    other = (rest - keep)[pair.live]
+    assert float((keep * flipped.surface).sum().abs()) < 0.5 * float(keep.norm() * flipped.surface.norm())
+    assert 0 < float(other.norm()) < 3 * float(keep.norm())
+    without = ~pair.target.flatten(1).any(1)
+    assert 0 < int(without.sum()) < 10
+    ratio = (pair.target.norm(dim=(1, 2)) / (flipped.surface * pair.live[..., None]).norm(dim=(1, 2)))[~without]
+    assert float(ratio.log().std()) > 0.3
+
+
+def test_noise_is_what_the_input_holds_beyond_all_waves() -> None:
+    made, draws = scenes()
+    pair = DenoiseTask().pair(made, draws)
+    clean = ~pair.target.flatten(1).any(1)
+    assert 0 < int(clean.sum()) < 10
+    assert torch.equal(pair.wanted, pair.live)
+    assert not pair.target[~pair.live].any()
+    assert not pair.degraded[~pair.live].any()
+
+
+def test_missing_traces_are_wanted_without_noise_and_recorded_ones_are_not() -> None:
+    made, draws = scenes()
+    pair = InterpolateTask().pair(made, draws)
+    assert torch.equal(pair.wanted, ~pair.live)
+    assert not pair.target[pair.live].any()
+    assert not pair.degraded[~pair.live].any()
+    assert 0.1 < float(pair.wanted.float().mean()) < 0.8
+    flipped = turned(made, draws)
+    waves = (flipped.primaries + flipped.interbed)[pair.wanted]
+    without_multiples = pair.target[pair.wanted] - waves
+    strength = without_multiples.norm() / flipped.surface[pair.wanted].norm()
+    assert 0.3 < float(strength) < 3
+
+
+def test_turning_keeps_each_trace_with_its_offset() -> None:
+    made, draws = scenes()
+    other = turned(made, draws)
+    for number in range(len(made.offset)):
+        backwards = not torch.equal(other.offset[number], made.offset[number])
+        expected = made.signal[number].flip(0) if backwards else made.signal[number]
+        assert torch.allclose(other.signal[number].abs(), expected.abs(), atol=1e-6)
+    assert not torch.equal(other.offset, made.offset)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_batches_are_the_same_by_number(task: str) -> None:
+    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128), (8, 96)), batch=3, pool=6, reuse=2)
+    stream, again = (PairStream(spec, {"small": RECIPE}, task, 4) for _ in range(2))  # type: ignore[arg-type]
+    first = [stream.batch(number) for number in range(6)]
+    assert first[0].degraded.shape == (3, 12, 128)
+    assert first[4].degraded.shape == (3, 8, 96)
+    assert torch.equal(again.batch(5).degraded, first[5].degraded)
+    assert torch.equal(again.batch(1).target, first[1].target)
+    assert not torch.equal(first[0].degraded, first[1].degraded)
+
+
+def test_processes_see_other_pairs() -> None:
+    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128),), batch=2, pool=4, reuse=1)
+    one, other = (PairStream(spec, {"small": RECIPE}, "denoise", 4, share=share, shares=2) for share in (0, 1))
+    assert not torch.equal(one.batch(0).degraded, other.batch(0).degraded)
+
+
+def test_held_out_pairs_come_from_another_seed() -> None:
+    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128),), batch=2, pool=2, reuse=1)
+    pairs = held_out(spec, {"small": RECIPE}, "denoise", 2, "cpu")
+    assert len(pairs) == 2
+    trained = PairStream(spec, {"small": RECIPE}, "denoise", 0)
+    assert not torch.equal(pairs[0].degraded, trained.batch(0).degraded)
+
+
+def test_snr_of_a_perfect_prediction_and_of_none() -> None:
+    made, draws = scenes(6)
+    for task in (DemultipleTask(), InterpolateTask()):
+        pair = task.pair(made, draws)
+        before, after = output_snr_db(pair, pair.target)
+        assert bool((after > 60).all())
+        same = output_snr_db(pair, torch.zeros_like(pair.target))
+        assert torch.allclose(same[0], same[1])
+        assert torch.allclose(before, same[0])
+    assert torch.allclose(before, torch.zeros_like(before))  # nothing is filled: as much error as signal
+
+
+def test_a_time_budget_is_a_number_of_steps() -> None:
+    assert steps_for(10, 0.5) == 1200
+    assert steps_for(0.001, 5) == 1
