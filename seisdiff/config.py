@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from seisdiff.restorers.pocs import PocsSpec
 from seisdiff.restorers.predictive import PredictiveSpec
 from seisdiff.restorers.radon import RadonSpec
 from seisdiff.restorers.ssa import SsaSpec
+from seisdiff.restorers.unet import UnetSpec
 from seisdiff.validation import validation_message
 
 TaskName = Literal["demultiple", "denoise", "interpolate"]
@@ -42,6 +42,7 @@ class RestoreRecipe(BaseModel):
     fk: FkSpec = FkSpec()
     median: MedianSpec = MedianSpec()
     pocs: PocsSpec = PocsSpec()
+    unet: UnetSpec = UnetSpec()
     start: str | None = None
     taper_ms: float = Field(default=40.0, ge=0, le=10_000)
     protect_ms: float = Field(default=0.0, ge=0, le=100_000)
@@ -81,17 +82,4 @@ def make_recipe(values: Mapping[str, Any]) -> RestoreRecipe:
     try:
         return RestoreRecipe.model_validate(dict(values))
     except ValidationError as error:
-        raise OptionError(validation_message(error) + _nearest_names(error)) from None
-
-
-def _nearest_names(error: ValidationError) -> str:
-    """Return, for each name that is unknown, the parameter whose name is nearest."""
-    unknown = [fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"]
-    return "".join(f"; the nearest to {place[-1]} is {_nearest(place)}" for place in unknown)
-
-
-def _nearest(place: tuple[int | str, ...]) -> str:
-    model: Any = RestoreRecipe
-    for part in place[:-1]:
-        model = model.model_fields[part].annotation
-    return difflib.get_close_matches(str(place[-1]), list(model.model_fields), n=1, cutoff=0.0)[0]
+        raise OptionError(validation_message(error, RestoreRecipe)) from None

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from seisdiff.draws import Draws
-from seisdiff.synthetic.recipe import Domain, SceneRecipe
+from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
 
@@ -23,6 +23,7 @@ class StreamSpec(BaseModel):
 
     recipes: Annotated[dict[str, float], Field(min_length=1, description="scene recipes and their weights")]
     domains: dict[Domain, float] | None = Field(default=None, description="instead of those of the scene recipes")
+    noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
         description="traces and samples of batches, in turn",
@@ -50,7 +51,7 @@ class PairStream:
     ) -> None:
         self.spec, self.task, self.seed, self.device = spec, TASKS[task](), seed, device
         self.share, self.shares = share, shares
-        self.recipes = [_with_domains(recipes[name], spec.domains) for name in spec.recipes]
+        self.recipes = [_changed(recipes[name], spec) for name in spec.recipes]
         self.weights = dict(spec.recipes)
         self.per_pool = max(1, spec.pool * spec.reuse // spec.batch)
         self._made: tuple[int, Scenes] | None = None
@@ -78,10 +79,10 @@ class PairStream:
         return self._made[1]
 
 
-def _with_domains(recipe: SceneRecipe, domains: dict[Domain, float] | None) -> SceneRecipe:
-    if domains is None:
-        return recipe
-    return recipe.model_copy(update={"processing": recipe.processing.model_copy(update={"domains": domains})})
+def _changed(recipe: SceneRecipe, spec: StreamSpec) -> SceneRecipe:
+    """Return a scene recipe with the domains and the noise that are wanted for training."""
+    processing = recipe.processing.model_copy(update={"domains": spec.domains or recipe.processing.domains})
+    return recipe.model_copy(update={"processing": processing, "noise": spec.noise or recipe.noise})
 
 
 def take(scenes: Scenes, place: torch.Tensor) -> Scenes:
@@ -92,8 +93,9 @@ def take(scenes: Scenes, place: torch.Tensor) -> Scenes:
 
 
 def held_out(spec: StreamSpec, recipes: dict[str, SceneRecipe], task: str, batches: int, device: str) -> list[Pair]:
-    """Return pairs that no training sees: one batch of every recipe in turn."""
-    stream = PairStream(spec.model_copy(update={"reuse": 1}), recipes, task, HELD_OUT_SEED, device)  # type: ignore[arg-type]
+    """Return pairs that no training sees: one batch of each of the first pools of another seed."""
+    few = spec.model_copy(update={"reuse": 1, "pool": spec.batch})
+    stream = PairStream(few, recipes, task, HELD_OUT_SEED, device)  # type: ignore[arg-type]
     return [stream.batch(number * stream.per_pool) for number in range(batches)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -18,12 +19,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import network_inputs
+from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.pretrained import model_card
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
+from seisdiff.validation import read_recipe
 
+WEAKEST = 0.05  # signal beside an input of 1 in the loss
 MEASURED_STEPS = 24  # from which a time budget becomes a number of steps
+
+
+def load_train_recipe(source: str | Path) -> TrainRecipe:
+    """Return the training recipe of a YAML file; raises OptionError with every fault in one line."""
+    return read_recipe(TrainRecipe, source, "task: denoise")
 
 
 class TrainRecipe(BaseModel):
@@ -59,11 +70,12 @@ class Tick:
     output_snr_db: float | None = None
 
 
-def train(
+def train_model(
     recipe: TrainRecipe,
     scene_recipes: Mapping[str, SceneRecipe],
     folder: Path,
     *,
+    steps: int | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
     init_from: Path | None = None,
@@ -72,12 +84,15 @@ def train(
     """Train, and return the folder of the finished model.
 
     `folder` gets `log.jsonl`, `checkpoint/` and at the end `model/`. A time budget is turned into a number of steps
-    once, from the first ones, and stored, so that a resumed training keeps its schedule.
+    once, from the first ones, and stored, so that a resumed training keeps its schedule. `init_from` is the folder of a
+    model to begin with. Raises OutputError where the folder holds a training and `resume` is not asked for, and
+    OptionError where the length is not told.
     """
+    recipe = recipe if steps is None else recipe.model_copy(update={"steps": steps})
+    _check(recipe, folder, max_minutes, resume)
     accelerator = Accelerator(mixed_precision="bf16")
     torch.manual_seed(recipe.seed)
-    network = UNet.from_pretrained(init_from) if init_from else UNet(**recipe.network.model_dump())
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[union-attr]
+    network = _new_network(recipe, init_from).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
     )
@@ -93,14 +108,39 @@ def train(
     return folder / "model"
 
 
+def _check(recipe: TrainRecipe, folder: Path, max_minutes: float | None, resume: bool) -> None:
+    if not resume and (folder / "log.jsonl").exists():
+        raise OutputError(f"{folder} holds a training already; add --resume to go on with it, or name another folder")
+    if recipe.steps is None and max_minutes is None and not resume:
+        raise OptionError("how long to train is not told: give --max-minutes or --steps, or steps in the recipe")
+
+
+def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
+    """Return a fresh network, or that of a model, which must be of the recipe's task and shape."""
+    if init_from is None:
+        return UNet(**recipe.network.model_dump())
+    network = copy.deepcopy(load_unet(init_from, recipe.task)).requires_grad_(True).train()
+    told = model_card(init_from)["recipe"]["network"]
+    if told != recipe.network.model_dump(mode="json"):
+        raise OptionError(
+            f"the network of {init_from} has another shape than the recipe's; copy its network to the recipe"
+        )
+    return network
+
+
 def balanced_loss(
-    predicted: torch.Tensor, target: torch.Tensor, wanted: torch.Tensor, rms_weight: float
+    predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, rms_weight: float
 ) -> torch.Tensor:
-    """Return mean absolute plus root mean square errors over wanted traces, both of balanced amplitudes."""
+    """Return mean absolute plus root mean square errors over wanted traces, of balanced amplitudes.
+
+    Each gather counts by 1/sqrt of the root mean square of its `signal`, what is to be kept or filled, so that weak
+    primaries under strong multiples are not the cheapest to lose; with 1 instead of the root, hopeless gathers rule.
+    """
+    count = (wanted.sum(1) * target.shape[-1]).clamp_min(1)
     error = (predicted - target).float() * wanted[..., None]
-    count = (wanted.sum(1) * error.shape[-1]).clamp_min(1)
-    absolute = error.abs().sum((1, 2)) / count
-    return (absolute + rms_weight * torch.sqrt(error.square().sum((1, 2)) / count + 1e-8)).mean()
+    absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
+    strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
+    return ((absolute + rms_weight * torch.sqrt(square + 1e-8)) * torch.rsqrt(strength)).mean()
 
 
 def predict(network: torch.nn.Module, pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,7 +208,8 @@ class _Loop:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         with self.accelerator.autocast():
             predicted, level = predict(self.model, pair)
-        loss = balanced_loss(predicted, pair.target / level, pair.wanted, self.recipe.rms_weight)
+        signal = (pair.target if self.recipe.task == "interpolate" else pair.degraded - pair.target) / level
+        loss = balanced_loss(predicted, pair.target / level, signal, pair.wanted, self.recipe.rms_weight)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()

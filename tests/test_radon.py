@@ -363,7 +363,7 @@ def test_methods_are_found_by_name() -> None:
     assert restorer_class("radon") is RadonRestorer
     assert next(iter(RESTORERS)) == "radon"
     with pytest.raises(OptionError, match="not in this version"):
-        restorer_class("unet")
+        restorer_class("diffusion")
     with pytest.raises(OptionError, match="available: radon"):
         restorer_class("radom")
 

@@ -242,6 +242,13 @@ class TestRecipes:
         with pytest.raises(OptionError, match=r"earth.water_m.*LOW <= HIGH.*spread.traces"):
             load_scene_recipe(tmp_path / "b.yaml")
 
+    def test_an_unknown_name_tells_the_nearest(self, tmp_path) -> None:
+        (tmp_path / "c.yaml").write_text("earth: {layer: 20}\nsample: 100\n")
+        with pytest.raises(
+            OptionError, match=r"earth.layer: .*nearest to layer is layers.*; sample: .*nearest to sample is samples"
+        ):
+            load_scene_recipe(tmp_path / "c.yaml")
+
     def test_the_name_is_that_of_the_file(self, tmp_path) -> None:
         (tmp_path / "calm_sea.yaml").write_text("samples: 200\n")
         assert load_scene_recipe(tmp_path / "calm_sea.yaml").name == "calm_sea"

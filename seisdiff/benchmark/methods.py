@@ -8,6 +8,7 @@ from typing import get_args
 
 from seisdiff.config import RestoreRecipe, TaskName, make_recipe
 from seisdiff.errors import OptionError
+from seisdiff.pretrained import shipped_models
 from seisdiff.restorers import TASKS_OF, check_method
 
 TASKS: tuple[str, ...] = get_args(TaskName)
@@ -64,11 +65,17 @@ def plan_methods(methods: Sequence[str] | None, tasks: Sequence[str] | None) -> 
             for task in tasks:
                 check_method(method.name, task)
     wanted = [task for task in TASKS if tasks is None or task in tasks]
-    plan = {task: [method for method in chosen if task in TASKS_OF[method.name]] for task in wanted}
+    plan = {task: [method for method in chosen if _able(method, task, methods is None)] for task in wanted}
     for task, able in plan.items():
         for method in able:
             method_recipe(method, task)
     return {task: able for task, able in plan.items() if able}
+
+
+def _able(method: Method, task: str, of_all: bool) -> bool:
+    """Return whether a method does a task; where all are measured, a network only if its model is shipped."""
+    shipped = not of_all or method.name != "unet" or f"{task}-unet" in shipped_models()
+    return task in TASKS_OF[method.name] and shipped
 
 
 def method_recipe(method: Method, task: str, ref_offset_m: float | None = None) -> RestoreRecipe:

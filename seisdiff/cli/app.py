@@ -22,6 +22,7 @@ from seisdiff.cli.ingest import ingest
 from seisdiff.cli.interpolate import interpolate
 from seisdiff.cli.plot import plot
 from seisdiff.cli.synth import synth
+from seisdiff.cli.train import train
 from seisdiff.errors import SeisdiffError
 
 _WORKFLOW = "Restore"
@@ -44,7 +45,7 @@ def _help_text(command: Callable[..., None]) -> str:
 
 for _command in (demultiple, denoise, interpolate):
     app.command(rich_help_panel=_WORKFLOW, help=_help_text(_command))(_command)
-for _command in (info, plot, compare, benchmark, ingest, export, synth, demo):
+for _command in (info, plot, compare, benchmark, ingest, export, synth, train, demo):
     app.command(rich_help_panel=_DATA, help=_help_text(_command))(_command)
 
 

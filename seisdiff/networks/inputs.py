@@ -11,21 +11,24 @@ CHANNELS = 4
 
 
 def levels(data: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
-    """Return the level (gather, 1, time) of amplitudes at each time, smooth and little moved by bursts.
+    """Return the level (gather, 1, time) of amplitudes at each time, smooth, moved less by bursts than a power is.
 
-    It is the square of the mean root of |amplitude| over samples of live traces that are not muted, under two running
-    means of 97 samples. Dividing by it makes late and early events alike to a network; multiplying undoes it.
+    It is the mean |amplitude| over samples of live traces that are not muted, under two running means of 97 samples,
+    times a factor that gives the balanced gather a root mean square of 1. Dividing by it makes late and early events
+    alike to a network; multiplying undoes it.
     """
     used = (seen(data) & live[..., None]).to(data.dtype)
-    root = data.abs().sqrt() * used
+    size = data.abs() * used
     window = torch.ones(1, 1, BALANCE_SAMPLES, device=data.device, dtype=data.dtype) / BALANCE_SAMPLES
-    above, below = root.sum(1, keepdim=True), used.sum(1, keepdim=True)
+    above, below = size.sum(1, keepdim=True), used.sum(1, keepdim=True)
     for _ in range(2):
         above = functional.conv1d(above, window, padding=BALANCE_SAMPLES // 2)
         below = functional.conv1d(below, window, padding=BALANCE_SAMPLES // 2)
-    level = (above / below.clamp_min(1e-6)).square()
+    level = above / below.clamp_min(1e-6)
     loudest = level.amax(-1, keepdim=True)
-    return level.clamp_min(QUIETEST * loudest) + (loudest == 0).to(data.dtype)
+    level = level.clamp_min(QUIETEST * loudest) + (loudest == 0).to(data.dtype)
+    power = (data / level * used).square().sum((1, 2), keepdim=True) / used.sum((1, 2), keepdim=True).clamp_min(1)
+    return level * torch.where(power > 0, power.sqrt(), 1.0)
 
 
 def seen(data: torch.Tensor) -> torch.Tensor:

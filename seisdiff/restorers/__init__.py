@@ -20,6 +20,7 @@ RESTORERS = {
     "fk": "seisdiff.restorers.fk:FkRestorer",
     "median": "seisdiff.restorers.median:MedianRestorer",
     "pocs": "seisdiff.restorers.pocs:PocsRestorer",
+    "unet": "seisdiff.restorers.unet:UnetRestorer",
 }
 
 TASKS_OF: dict[str, tuple[str, ...]] = {
@@ -30,6 +31,7 @@ TASKS_OF: dict[str, tuple[str, ...]] = {
     "fk": ("denoise",),
     "median": ("denoise",),
     "pocs": ("interpolate",),
+    "unet": ("demultiple", "denoise", "interpolate"),
 }
 
 WORDS_OF = {
@@ -40,9 +42,10 @@ WORDS_OF = {
     "fk": "dip",
     "median": "spikes",
     "pocs": "projections",
+    "unet": "a trained network",
 }
 
-PLANNED = ("unet", "diffusion")
+PLANNED = ("diffusion",)
 
 
 def methods_for(task: str) -> list[str]:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from seisdiff.errors import OptionError
-from seisdiff.validation import validation_message
+from seisdiff.validation import read_recipe
 
 NOMINAL_DT_MS = 4.0
 
@@ -175,15 +173,4 @@ class SceneRecipe(_Spec):
 
 def load_scene_recipe(source: str | Path) -> SceneRecipe:
     """Return the recipe of a YAML file; raises OptionError with every fault in one line."""
-    try:
-        values = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"cannot read the recipe {source}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(f"{source} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise OptionError(f"{source} holds no recipe; expected rows of 'name: value', such as 'samples: 1000'")
-    try:
-        return SceneRecipe.model_validate({"name": Path(source).stem, **values})
-    except ValidationError as error:
-        raise OptionError(f"{source}: {validation_message(error)}") from None
+    return read_recipe(SceneRecipe, source, "samples: 1000")

@@ -1,0 +1,35 @@
+"""Loading trained networks from model directories, without network access and without pickles."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from seisdiff.errors import OptionError
+from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.pretrained import model_card
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@lru_cache(maxsize=4)
+def load_unet(folder: Path, task: str) -> UNet:
+    """Return the network of a model directory in float32; raises OptionError if it is another task's or damaged."""
+    card = model_card(folder)
+    if card["task"] != task:
+        raise OptionError(f"the model in {folder} does {card['task']}; expected one for {task}")
+    try:
+        network = UNet(**UNetSpec.model_validate(card["recipe"]["network"]).model_dump())
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError) as error:
+        raise OptionError(f"{folder / WEIGHTS} cannot be read: {error}") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        told = str(error).strip().splitlines()[-1].strip()
+        raise OptionError(f"{folder} holds weights of another shape than its model.json tells: {told}") from None
+    if not all(bool(part.isfinite().all()) for part in network.state_dict().values()):
+        raise OptionError(f"{folder / WEIGHTS} holds weights that are not finite")
+    return network.float().eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[return-value]

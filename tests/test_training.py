@@ -1,0 +1,188 @@
+"""Training: losses that fall, interruptions that change nothing, models that load, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from seisdiff.data import PairStream
+from seisdiff.errors import OptionError, OutputError
+from seisdiff.networks.inputs import network_inputs
+from seisdiff.networks.models import WEIGHTS, load_unet
+from seisdiff.pretrained import find_model, model_card
+from seisdiff.restorers.base import Batch
+from seisdiff.restorers.unet import UnetRestorer, UnetSpec
+from seisdiff.synthetic.recipe import SceneRecipe
+from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model
+
+SCENES = {
+    "small": SceneRecipe.model_validate(
+        {"name": "small", "earth": {"layers": 6, "water_m": [30, 60]}, "multiples": {"orders": 2, "strongest": 2}}
+    )
+}
+NETWORK = {"widths": [8, 12], "strides": [[2, 2]], "blocks": 1, "deep_kernel": 3}
+
+
+def recipe(task: str = "demultiple", **changes: object) -> TrainRecipe:
+    values = {
+        "name": "small",
+        "task": task,
+        "network": NETWORK,
+        "steps": 30,
+        "learning_rate": 4e-3,
+        "validation_batches": 1,
+        "validation_every": 15,
+        "stream": {"recipes": {"small": 1.0}, "shapes": [[8, 64]], "batch": 4, "pool": 4, "reuse": 32},
+    }
+    return TrainRecipe.model_validate({**values, **changes})
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("training")
+    train_model(recipe(), SCENES, folder)
+    return folder
+
+
+def test_thirty_steps_lower_the_loss(trained: Path) -> None:
+    told, stream = losses(trained), PairStream(recipe().stream, SCENES, "demultiple", 0)
+    assert len(told) == 30
+    untouched = []
+    for number in range(30):
+        pair = stream.batch(number)
+        level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None])[1]
+        target, signal = pair.target / level, (pair.degraded - pair.target) / level
+        untouched.append(float(balanced_loss(torch.zeros_like(target), target, signal, pair.wanted, 0.5)))
+    assert told[0] == pytest.approx(untouched[0], rel=1e-2)  # it begins by predicting nothing
+    assert sum(told[-10:]) < 0.98 * sum(untouched[-10:])
+
+
+def test_an_interrupted_training_ends_the_same(trained: Path, tmp_path: Path) -> None:
+    def stop(tick: Tick) -> None:
+        if tick.step == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe(), SCENES, tmp_path, progress=stop)
+    train_model(recipe(), SCENES, tmp_path, resume=True)
+    assert losses(tmp_path)[-15:] == pytest.approx(losses(trained)[-15:], rel=1e-5)
+    left, right = (load_file(folder / "model" / WEIGHTS) for folder in (tmp_path, trained))
+    assert all(torch.allclose(left[name], right[name], atol=1e-3) for name in right)
+
+
+def test_a_model_tells_what_made_it(trained: Path) -> None:
+    card = model_card(trained / "model")
+    assert card["task"] == "demultiple"
+    assert card["recipe"]["network"]["widths"] == [8, 12]
+    assert set(card["versions"]) == {"seisdiff", "torch", "diffusers"}
+    assert "held_out_output_snr_db" in card["figures"]
+    assert card["licence"] == "Apache-2.0"
+
+
+def test_fine_tuning_begins_where_the_model_is(trained: Path, tmp_path: Path) -> None:
+    train_model(recipe(steps=2), SCENES, tmp_path, init_from=trained / "model")
+    before, after = (load_file(folder / "model" / WEIGHTS) for folder in (trained, tmp_path))
+    assert all(float((before[name] - after[name]).abs().max()) < 0.05 for name in before)
+    with pytest.raises(OptionError, match="another shape"):
+        train_model(
+            recipe(steps=2, network={**NETWORK, "widths": [8, 16]}), SCENES, tmp_path / "b", init_from=trained / "model"
+        )
+
+
+def test_a_time_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:
+    ticks: list[Tick] = []
+    train_model(recipe(steps=None), SCENES, tmp_path, max_minutes=0.02, progress=ticks.append)
+    assert ticks[-1].step == ticks[-1].steps > 24
+    assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["steps"] == ticks[-1].steps
+
+
+def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="holds a training already"):
+        train_model(recipe(), SCENES, trained)
+    with pytest.raises(OptionError, match="how long"):
+        train_model(recipe(steps=None), SCENES, tmp_path)
+    with pytest.raises(OutputError, match="no checkpoint"):
+        train_model(recipe(), SCENES, tmp_path, resume=True)
+    with pytest.raises(OptionError, match="another recipe"):
+        train_model(recipe(seed=9), SCENES, trained, resume=True)
+    (tmp_path / "bad.yaml").write_text("task: denoise\nstream: {recipes: {small: 1}, bach: 3}\n")
+    with pytest.raises(OptionError, match="nearest to bach is batch"):
+        load_train_recipe(tmp_path / "bad.yaml")
+
+
+def test_loss_is_that_of_its_formula() -> None:
+    predicted, target, signal = torch.zeros(1, 2, 4), torch.full((1, 2, 4), 3.0), torch.full((1, 2, 4), 0.25)
+    only = torch.tensor([[True, False]])
+    assert float(balanced_loss(predicted, target, signal, only, 0.5)) == pytest.approx((3 + 0.5 * 3) / 0.5)
+    assert float(balanced_loss(target, target, signal, only, 0.5)) < 1e-3
+
+
+def test_damaged_models_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"expected a folder with model\.json"):
+        find_model(tmp_path)
+    with pytest.raises(OptionError, match="expected one for denoise"):
+        load_unet(trained / "model", "denoise")
+    card = (trained / "model" / "model.json").read_text()
+    (tmp_path / "model.json").write_text(card)
+    with pytest.raises(OptionError, match="cannot be read"):
+        load_unet(tmp_path, "demultiple")
+    (tmp_path / WEIGHTS).write_bytes(b"\x80\x04pickle")
+    with pytest.raises(OptionError, match="cannot be read"):
+        load_unet(tmp_path / ".", "demultiple")
+    weights = load_file(trained / "model" / WEIGHTS)
+    for name, damage in (("shape", lambda part: part[:1]), ("finite", lambda part: part * float("nan"))):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.json").write_text(card)
+        first = next(key for key in weights if weights[key].ndim == 4)
+        save_file({**weights, first: damage(weights[first]).contiguous()}, folder / WEIGHTS)
+        with pytest.raises(OptionError, match=r"another shape|not finite"):
+            load_unet(folder, "demultiple")
+
+
+class TestRestorer:
+    def batch(self, traces: int = 11, samples: int = 70) -> Batch:
+        data = torch.randn(3, traces, samples, generator=torch.Generator().manual_seed(0))
+        data[:, 6:, :20] = 0
+        live = torch.ones(3, traces, dtype=torch.bool)
+        live[0, 4] = False
+        offset = torch.linspace(100, 1500, traces, dtype=torch.float64).repeat(3, 1)
+        return Batch(data * live[..., None], offset, live, 4 * torch.arange(samples, dtype=torch.float64))
+
+    def restorer(self, trained: Path, **changes: object) -> UnetRestorer:
+        spec = UnetSpec.model_validate({"model": str(trained / "model"), "precision": "float32", **changes})
+        return UnetRestorer("demultiple", spec, 1500.0)
+
+    def test_mutes_and_dead_traces_stay_zero(self, trained: Path) -> None:
+        batch = self.batch()
+        signal = self.restorer(trained).restore(batch).signal
+        assert signal.shape == batch.data.shape
+        assert not signal[0, 4].any()
+        assert not signal[:, 6:, :20].any()
+        assert not torch.equal(signal, batch.data)
+
+    def test_the_order_of_traces_does_not_matter(self, trained: Path) -> None:
+        batch = self.batch()
+        mixed = torch.randperm(11, generator=torch.Generator().manual_seed(1))
+        other = Batch(batch.data[:, mixed], batch.offset[:, mixed], batch.live[:, mixed], batch.times)
+        restorer = self.restorer(trained)
+        assert torch.allclose(restorer.restore(other).signal, restorer.restore(batch).signal[:, mixed], atol=1e-5)
+
+    def test_small_batches_give_the_same(self, trained: Path) -> None:
+        batch = self.batch()
+        one, many = (self.restorer(trained, batch_samples=n).restore(batch).signal for n in (2**12, 2**20))
+        assert torch.allclose(one, many, atol=1e-5)
+
+    def test_bf16_is_near(self, trained: Path) -> None:
+        batch = self.batch()
+        fine, coarse = (self.restorer(trained, precision=name).restore(batch).signal for name in ("float32", "bf16"))
+        assert float((fine - coarse).norm() / fine.norm()) < 2e-2
