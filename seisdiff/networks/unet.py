@@ -1,8 +1,8 @@
 """A residual U-Net on gathers of any size, in one file.
 
-Nothing in it looks at a whole gather at once: features are normalised over channels at every sample (RMSNorm; Zhang and
-Sennrich, 2019), never over traces or time, and features of padding are set to zero wherever the network's own edges
-would be. So an answer depends on what is near, not on the window, the padding or the batch.
+There is no normalisation in it, and nothing looks at a whole gather at once: amplitudes run through unchanged in
+proportion, as in DRUNet (Zhang et al., IEEE TPAMI, 2021), and features of padding are set to zero wherever the network's
+own edges would be. So an answer depends on what is near, not on the window, the padding or the batch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from seisdiff.networks.pooling import Pooling, make_pooling
+
+BRANCH = 0.2  # of the variance-keeping weights: how much a residual block adds at first
 
 
 class UNetSpec(BaseModel):
@@ -79,9 +81,9 @@ class UNet(ModelMixin, ConfigMixin):
             self.merge.append(nn.Conv2d(deeper, width, 1))
             self.ups.append(Blocks(width, blocks, (kernel, kernel), condition))
         self.bottom = Blocks(widths[-1], blocks + 1, (kernel, deep_kernel), condition)
-        self.leave = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], out_channels * time_fold, 3, padding=1))
-        nn.init.zeros_(self.leave[1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.leave[1].bias)  # type: ignore[arg-type]
+        self.leave = nn.Conv2d(widths[0], out_channels * time_fold, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     @property
     def multiple(self) -> tuple[int, int]:
@@ -131,38 +133,26 @@ class Blocks(nn.Module):
 
 
 class Block(nn.Module):
-    """features + conv(silu(conv(norm(features)))); a noise level scales and shifts what is between the two."""
+    """features + conv(relu(conv(features))); a noise level scales and shifts what is between the two."""
 
     def __init__(self, width: int, kernel: tuple[int, int], condition: int) -> None:
         super().__init__()
         around = (kernel[0] // 2, kernel[1] // 2)
-        self.norm = ChannelNorm(width)
         self.first = nn.Conv2d(width, width, kernel, padding=around)
         self.second = nn.Conv2d(width, width, kernel, padding=around)
         self.modulate = nn.Linear(condition, 2 * width) if condition else None
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
+        with torch.no_grad():
+            self.second.weight *= BRANCH
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None, embedded: torch.Tensor | None) -> torch.Tensor:
         """Return the changed features."""
-        change = self.first(self.norm(features))
+        change = self.first(features)
         if self.modulate is not None and embedded is not None:
             scale, shift = self.modulate(embedded)[..., None, None].chunk(2, dim=1)
             change = change * (1 + scale) + shift
-        return features + _masked(self.second(_masked(functional.silu(change), mask)), mask)
-
-
-class ChannelNorm(nn.Module):
-    """Division by the root mean square over channels at every trace and time, with a learnt gain."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(width, 1, 1))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the normalised features."""
-        power = features.square().mean(1, keepdim=True, dtype=torch.float32)
-        return features * (torch.rsqrt(power + 1e-4).to(features.dtype) * self.gain.to(features.dtype))
+        return features + _masked(self.second(_masked(functional.relu(change), mask)), mask)
 
 
 class LevelEmbedding(nn.Module):
