@@ -1,8 +1,8 @@
 """A residual U-Net on gathers of any size, in one file.
 
-There is no normalisation in it, and nothing looks at a whole gather at once: amplitudes run through unchanged in
-proportion, as in DRUNet (Zhang et al., IEEE TPAMI, 2021), and features of padding are set to zero wherever the network's
-own edges would be. So an answer depends on what is near, not on the window, the padding or the batch.
+Nothing normalises in it, nor looks at a whole gather at once: amplitudes run through in proportion, as in DRUNet (Zhang
+et al., IEEE TPAMI, 2021), and features of padding are set to zero wherever the network's own edges would be. So an
+answer depends on what is near, not on the window, the padding or the batch.
 """
 
 from __future__ import annotations
