@@ -27,8 +27,8 @@ from seisdiff.config import make_recipe
 from seisdiff.engine import restore
 from seisdiff.survey import gather_bounds
 from seisdiff.synthetic.recipe import SceneRecipe, load_scene_recipe
-from seisdiff.synthetic.scene import Scenes, make_scenes
-from seisdiff.synthetic.surveys import assemble, common_axis, file_recipe, find_recipe, header_columns, live_samples
+from seisdiff.synthetic.scene import make_scenes
+from seisdiff.synthetic.surveys import file_recipe, find_recipe, scene_survey
 
 TRACES, SAMPLES, DT_MS = 60, 1000, 4.0
 MOST_DB = 40.0
@@ -84,14 +84,9 @@ def training_gathers(task: str, count: int, seed: int) -> tuple[xr.Dataset, xr.D
     scenes = make_scenes(_recipe(task), seed, range(count))
     if task == "interpolate":
         complete = replace(scenes, live=torch.ones_like(scenes.live))
-        return _survey(scenes, "signal"), _survey(complete, "signal"), ~scenes.live.numpy().ravel()
+        return scene_survey(scenes, "signal"), scene_survey(complete, "signal"), ~scenes.live.numpy().ravel()
     before, after = ("signal", "primaries") if task == "demultiple" else ("full", "signal")
-    return _survey(scenes, before), _survey(scenes, after), scenes.live.numpy().ravel()
-
-
-def _survey(scenes: Scenes, part: str) -> xr.Dataset:
-    domain, dt_ms = common_axis(scenes)
-    return assemble(live_samples(scenes, part), header_columns(scenes, 0), domain, dt_ms)
+    return scene_survey(scenes, before), scene_survey(scenes, after), scenes.live.numpy().ravel()
 
 
 def _recipe(task: str) -> SceneRecipe:

@@ -100,16 +100,10 @@ def held_out(spec: StreamSpec, recipes: dict[str, SceneRecipe], task: str, batch
 
 
 def output_snr_db(pair: Pair, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return SNR (scene) in dB of the input and of the output, over the traces that count.
-
-    The signal is input minus target, for interpolation the target itself.
-    """
-    wanted = pair.wanted[..., None]
-    missing = bool((pair.wanted & ~pair.live).any())
-    signal = pair.target if missing else (pair.degraded - pair.target) * wanted
-    before = signal if missing else pair.target
-    strength = signal.square().sum((1, 2)).clamp_min(1e-20)
-    errors = [part.square().sum((1, 2)).clamp_min(1e-20) for part in (before, (predicted - pair.target) * wanted)]
+    """Return SNR (scene) in dB of the input and of the output, over the traces that count."""
+    strength = pair.signal.square().sum((1, 2)).clamp_min(1e-20)
+    after = (predicted - pair.target) * pair.wanted[..., None]
+    errors = [error.square().sum((1, 2)).clamp_min(1e-20) for error in (pair.target, after)]
     low, high = (10 * torch.log10(strength / error) for error in errors)
     return low, high
 

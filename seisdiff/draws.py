@@ -8,7 +8,8 @@ depend on the batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from zlib import crc32
 
 import torch
@@ -79,11 +80,21 @@ class Draws:
         """Return bool (scene): true with the given probability."""
         return self.uniform(name) < probability
 
-    def choice(self, name: str, weights: Mapping[str, float]) -> torch.Tensor:
-        """Return int64 (scene): which of the keys, drawn with their weights."""
-        edges = torch.tensor(list(weights.values()), dtype=torch.float64).cumsum(0)
+    def curve(self, name: str, *shape: int, count: int) -> torch.Tensor:
+        """Return normal numbers at the nodes of the last axis, interpolated linearly to `count` places along it."""
+        nodes = self.normal(name, *shape).reshape(len(self.index), -1, shape[-1])
+        smooth = torch.nn.functional.interpolate(nodes, size=count, mode="linear", align_corners=True)
+        return smooth.reshape(len(self.index), *shape[:-1], count)
+
+    def choice(self, name: str, weights: Mapping[Any, float], order: Sequence[str] = ()) -> torch.Tensor:
+        """Return int64 (scene): the place in `order`, or else among the keys, of one drawn with its weight.
+
+        What is in `order` and has no weight is never drawn.
+        """
+        shares = [weights.get(key, 0.0) for key in order or weights]
+        edges = torch.tensor(shares, dtype=torch.float64).cumsum(0)
         edges = (edges / edges[-1]).to(torch.float32).to(self.device)
-        return torch.searchsorted(edges, self.uniform(name)).clamp_max(len(weights) - 1)
+        return torch.searchsorted(edges, self.uniform(name)).clamp_max(len(shares) - 1)
 
     def _keys(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return two 32-bit keys for each scene."""

@@ -23,7 +23,7 @@ from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import network_inputs
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
-from seisdiff.pretrained import model_card
+from seisdiff.pretrained import CARD, model_card
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
 from seisdiff.validation import read_recipe
@@ -161,7 +161,7 @@ def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mappin
         "licence": "Apache-2.0",
         "versions": {name: version(name) for name in ("seisdiff", "torch", "diffusers")},
     }  # fmt: skip
-    (folder / "model.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 class _Loop:
@@ -209,8 +209,7 @@ class _Loop:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         with self.accelerator.autocast():
             predicted, level = predict(self.model, pair)
-        signal = (pair.target if self.recipe.task == "interpolate" else pair.degraded - pair.target) / level
-        loss = balanced_loss(predicted, pair.target / level, signal, pair.wanted, self.recipe.rms_weight)
+        loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()

@@ -101,7 +101,7 @@ def _velocities(draws: Draws, spec: EarthSpec, time: torch.Tensor) -> tuple[torc
     width = draws.uniform("scatter", 1, low=spec.scatter[0], high=spec.scatter[1])
     rough = draws.normal("rough", time.shape[1])
     heavy = torch.where(draws.uniform("heavy", time.shape[1]) < 0.2, 2.2, 0.55)
-    slow = _smooth(draws.normal("smooth", 8), time.shape[1])
+    slow = draws.curve("smooth", 8, count=time.shape[1])
     velocity = trend * torch.exp(width * (heavy * rough + 0.8 * slow)) * _fast_layers(draws, spec, time.shape[1])
     top = WATER_VELOCITY if spec.water_m is not None else None
     first = torch.full_like(start, top) if top else start * draws.uniform("weathered", 1, low=0.3, high=0.8)
@@ -143,11 +143,6 @@ def _density(draws: Draws, velocity: torch.Tensor, marine: torch.Tensor) -> torc
     gardner = gardner * torch.where(marine[:, None], soft + (1 - soft) * (4 * depth).clamp_max(1.0), 1.0)
     water = marine[:, None] & (torch.arange(velocity.shape[1], device=draws.device) == 0)
     return torch.where(water, 1.03, gardner)
-
-
-def _smooth(nodes: torch.Tensor, count: int) -> torch.Tensor:
-    """Return nodes (scene, node) interpolated linearly to `count` places."""
-    return torch.nn.functional.interpolate(nodes[:, None], size=count, mode="linear", align_corners=True)[:, 0]
 
 
 def _without_first(values: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ def draw_gaps(draws: Draws, spec: GapSpec, traces: int) -> torch.Tensor:
     Random gaps take the asked share of the traces, regular ones keep every second, third or fourth; a block, a gap at
     the near end and gaps at both ends are `spec.block` traces long, at most half of the spread.
     """
-    kind = draws.choice("gap", {name: spec.kinds.get(name, 0.0) for name in KINDS})[:, None]
+    kind = draws.choice("gap", spec.kinds, KINDS)[:, None]
     number = torch.arange(traces, device=draws.device)
     order = draws.uniform("gap.order", traces).argsort(dim=1).argsort(dim=1)
     missing = draws.uniform("gap.missing", 1, low=spec.missing[0], high=spec.missing[1])

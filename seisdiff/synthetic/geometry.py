@@ -20,8 +20,7 @@ def draw_offsets(draws: Draws, spec: SpreadSpec, traces: int, bottom_m: torch.Te
     near = draws.uniform("near", low=spec.near_m[0], high=spec.near_m[1]).clamp_min(0)
     lost = far * draws.uniform("near.lost", low=0.05, high=0.3)
     near = torch.where(draws.chance("near.missing", spec.missing_near), lost, torch.minimum(near, 0.3 * far))
-    names = {name: spec.patterns.get(name, 0.0) for name in PATTERNS}
-    pattern = draws.choice("pattern", names)[:, None]
+    pattern = draws.choice("pattern", spec.patterns, PATTERNS)[:, None]
     place = _places(draws, traces, pattern)
     one_sided = near[:, None] + (far - near)[:, None] * place
     both = 2 * place - 1

@@ -95,7 +95,7 @@ def _swell(ground: Ground) -> Noise:
     draws, frequency = ground.draws, ground.record.frequencies()
     peak = draws.uniform("peak", 1, low=2.0, high=9.0)
     shape = ricker_spectrum(frequency, peak) * torch.exp(-((frequency / 16) ** 4))
-    runs = torch.exp(1.5 * _smooth(draws.normal("runs", SMOOTH_NODES), ground.place.shape[1]))
+    runs = torch.exp(1.5 * draws.curve("runs", SMOOTH_NODES, count=ground.place.shape[1]))
     runs = runs * torch.exp(0.5 * draws.normal("each", ground.place.shape[1]))
     return _gauss(ground) * shape[:, None] * runs[..., None], _slow_envelope(ground, 1.0)
 
@@ -188,8 +188,8 @@ def _hum(ground: Ground) -> Noise:
     bin_ = (at / frequency[1]).round().to(torch.int64)
     line.scatter_(1, bin_[:, None], 1.0)
     traces = ground.place.shape[1]
-    size = torch.exp(_smooth(draws.normal("size", SMOOTH_NODES), traces))
-    phase = 2 * math.pi * draws.uniform("phase", 1) + 0.5 * _smooth(draws.normal("turn", SMOOTH_NODES), traces)
+    size = torch.exp(draws.curve("size", SMOOTH_NODES, count=traces))
+    phase = 2 * math.pi * draws.uniform("phase", 1) + 0.5 * draws.curve("turn", SMOOTH_NODES, count=traces)
     return torch.polar(size, phase)[..., None] * line[:, None], None
 
 
@@ -202,8 +202,8 @@ def _within(record: Record, delay_s: torch.Tensor) -> torch.Tensor:
 
 def _slow_envelope(ground: Ground, roughness: float) -> torch.Tensor:
     """Return a smooth positive envelope (scene, 1, fine) in time."""
-    nodes = ground.draws.normal("envelope", SMOOTH_NODES)
-    return torch.exp(roughness * _smooth(nodes, ground.record.fine))[:, None]
+    curve = ground.draws.curve("envelope", SMOOTH_NODES, count=ground.record.fine)
+    return torch.exp(roughness * curve)[:, None]
 
 
 def _delayed(frequency: torch.Tensor, delay_s: torch.Tensor) -> torch.Tensor:
@@ -221,10 +221,6 @@ def _signed_start(ground: Ground, origin_ms: float | None = None) -> torch.Tenso
     fine_s = 1e-3 * NOMINAL_DT_MS / 2
     phase = turned[:, None] - 2 * math.pi * frequency * fine_s * position[:, None]
     return torch.polar(torch.ones((), device=phase.device), phase)[:, None]
-
-
-def _smooth(nodes: torch.Tensor, count: int) -> torch.Tensor:
-    return torch.nn.functional.interpolate(nodes[:, None], size=count, mode="linear", align_corners=True)[:, 0]
 
 
 _KINDS: dict[str, Callable[[Ground], Noise]] = {

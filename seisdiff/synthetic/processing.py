@@ -151,7 +151,7 @@ def automatic_gain(total: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     return torch.where(largest > 0, torch.rsqrt((mean + QUIET * largest).clamp_min(1e-30)), 0.0)
 
 
-def draw_times(draws: Draws, spec: ProcessingSpec, samples: int) -> torch.Tensor:
+def draw_times(draws: Draws, spec: ProcessingSpec) -> torch.Tensor:
     """Return the time (scene) in ms of the first sample: 0, or later for windows from further down."""
     late = draws.uniform("late", low=spec.late_ms[0], high=spec.late_ms[1])
     late = (late / NOMINAL_DT_MS).round() * NOMINAL_DT_MS

@@ -23,7 +23,6 @@ from seisdiff.synthetic.processing import (
     draw_times,
     draw_velocities,
     read_across,
-    rms_velocities,
     stretch_mute,
 )
 from seisdiff.synthetic.recipe import NOMINAL_DT_MS, SceneRecipe
@@ -46,7 +45,7 @@ class Scenes:
     m, signed; `place` is what the trace axis shows: offset (m), position (m) of stacks or angle (degrees), as `domain`
     (scene), a number in DOMAINS, says. `dt_ms` (scene) is the sample interval, `step` the one of the vertical axis (ms,
     or m for depth gathers), `start` the first sample on it. `velocity` (scene, sample) are the velocities (m/s) of
-    moveout correction, `rms_velocity` the true ones; `water_ms` (scene) is the two-way time of the first layer, and
+    moveout correction; `water_ms` (scene) is the two-way time of the first layer, and
     `mute` (scene, trace, sample) is what all parts were multiplied by: mute and gain.
     """
 
@@ -62,7 +61,6 @@ class Scenes:
     step: torch.Tensor
     start: torch.Tensor
     velocity: torch.Tensor
-    rms_velocity: torch.Tensor
     water_ms: torch.Tensor
     mute: torch.Tensor
     earth: Earth = field(repr=False)
@@ -112,11 +110,11 @@ class _Maker:
 
     def __init__(self, recipe: SceneRecipe, draws: Draws, traces: int, samples: int) -> None:
         self.recipe, self.draws, self.samples = recipe, draws, samples
-        start = draw_times(draws.within("time"), recipe.processing, samples)
+        start = draw_times(draws.within("time"), recipe.processing)
         end = start + NOMINAL_DT_MS * samples
         self.record = Record(start, int((1 + RECORD_SHARE) * samples))
         self.earth = draw_earth(draws.within("earth"), recipe.earth, end)
-        number = draws.choice("domain", {name: recipe.processing.domains.get(name, 0.0) for name in DOMAINS})
+        number = draws.choice("domain", recipe.processing.domains, DOMAINS)
         self.domain = number
         self.is_ = {name: number == place for place, name in enumerate(DOMAINS)}
         bottom = 0.5e-3 * (self.earth.time * self.earth.velocity).sum(1)
@@ -149,7 +147,6 @@ class _Maker:
             step=step * scale,
             start=start * scale,
             velocity=picture.velocity,
-            rms_velocity=rms_velocities(self.earth, tracer.moments, picture.vertical),
             water_ms=self.earth.time[:, 0] * scale,
             mute=gain * self._across(picture.mute, picture),
             earth=replace(self.earth, time=self.earth.time * scale[:, None]),

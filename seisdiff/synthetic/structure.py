@@ -53,7 +53,7 @@ def draw_structure(
     """
     moments = earth.moments()
     dip = torch.deg2rad(draws.uniform("dip", 1, low=spec.dip_deg[0], high=spec.dip_deg[1]))
-    sine = torch.sin(dip) * torch.tanh(_down(draws.normal("dips", WAVES), earth.reflectors))
+    sine = torch.sin(dip) * torch.tanh(draws.curve("dips", WAVES, count=earth.reflectors))
     apex = torch.sqrt(moments[:, 1] / moments[:, 0]) * moments[:, 0] * 1e-3 * sine
     tilt = torch.where(domain["stack"][:, None], 1.0, 1 / (1 - sine.square()))
     departure, fade = torch.zeros_like(apex)[..., None], torch.ones_like(apex)[..., None]
@@ -74,8 +74,7 @@ def _folds(draws: Draws, earth: Earth, sine: torch.Tensor, traces: int, cdp_m: t
     place = torch.linspace(0, 1, traces, device=draws.device)
     number = torch.arange(1, WAVES + 1, device=draws.device)
     waves = torch.cos(math.pi * number[:, None] * place) / number[:, None]
-    nodes = draws.normal("folds", WAVES, WAVES).flatten(0, 1)
-    each = _down(nodes, layers).view(len(draws), WAVES, layers)
+    each = draws.curve("folds", WAVES, WAVES, count=layers)
     shape = torch.tanh(0.5 * each.transpose(1, 2) @ waves)
     departure = (earth.time[..., None] * shape).cumsum(1)[:, :-1]
     steepest = torch.diff(departure, dim=2).abs().amax(2) / cdp_m[:, None]
@@ -102,8 +101,7 @@ def _faults(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, count:
 def _fades(draws: Draws, spec: StructureSpec, earth: Earth, traces: int, nodes: int = 16) -> torch.Tensor:
     """Return how reflectors grow brighter and fainter along a stack, (scene, reflector, trace); some end altogether."""
     size = draws.uniform("fades.size", 1, 1, low=spec.fades[0], high=spec.fades[1])
-    rough = draws.normal("fades", earth.reflectors, nodes)
-    smooth = torch.nn.functional.interpolate(rough, size=traces, mode="linear", align_corners=True)
+    smooth = draws.curve("fades", earth.reflectors, nodes, count=traces)
     place = torch.linspace(0, 1, traces, device=draws.device)
     end = draws.uniform("fades.end", earth.reflectors, 1, low=-0.3, high=1.3)
     kept = torch.sigmoid(30 * (place - end) * draws.normal("fades.side", earth.reflectors, 1).sign())
@@ -120,10 +118,3 @@ def _statics(draws: Draws, spec: StructureSpec, offset: torch.Tensor, stack: tor
     waves = torch.cos(math.pi * number[:, None] * place[:, None]) / number[:, None]
     size = draws.uniform("statics.size", 1, low=spec.statics_ms[0], high=spec.statics_ms[1])
     return size * 1.2 * (draws.normal("statics", 1, WAVES) @ waves)[:, 0]
-
-
-def _down(nodes: torch.Tensor, count: int) -> torch.Tensor:
-    """Return rows of nodes interpolated linearly to `count` places; (scene, any) becomes (scene, rows, count)."""
-    rows = nodes.reshape(len(nodes), -1, WAVES)
-    smooth = torch.nn.functional.interpolate(rows, size=count, mode="linear", align_corners=True)
-    return smooth[:, 0] if rows.shape[1] == 1 else smooth.flatten(1)

@@ -37,9 +37,9 @@ def draw_wavelet(draws: Draws, spec: WaveletSpec, frequency: torch.Tensor) -> to
     Their largest amplitude is 1. A phase of exp(-2 pi i f t) is a delay by t.
     """
     peak = draws.log_uniform("peak", 1, low=spec.peak_hz[0], high=spec.peak_hz[1])
-    kind = draws.choice("kind", {name: spec.kinds.get(name, 0.0) for name in KINDS})[:, None]
+    kind = draws.choice("kind", spec.kinds, KINDS)[:, None]
     amplitude = _amplitude(draws, frequency, peak, kind) * _high_cut(draws, frequency)
-    phase = draws.choice("phase", {name: spec.phases.get(name, 0.0) for name in PHASES})[:, None]
+    phase = draws.choice("phase", spec.phases, PHASES)[:, None]
     minimum = minimum_phase(amplitude)
     turned = math.pi * draws.uniform("rotation", 1, low=-1.0, high=1.0)
     angle = torch.where(phase == 1, minimum, torch.where(phase == 2, turned, 0.0))

@@ -33,6 +33,12 @@ class Pair:
     offset: torch.Tensor
     largest: torch.Tensor
 
+    @property
+    def signal(self) -> torch.Tensor:
+        """What is to be kept of recorded traces, or put into missing ones, where the prediction counts."""
+        kept = torch.where(self.live[..., None], self.degraded - self.target, self.target)
+        return kept * self.wanted[..., None]
+
 
 class Task(Protocol):
     """Makes training pairs of one kind of damage."""
