@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -13,6 +15,7 @@ from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
 
+_PARTS = ("primaries", "interbed", "surface", "live", "offset")
 HELD_OUT_SEED = 1_000_003  # scenes for validation come from another seed
 
 
@@ -22,20 +25,24 @@ class StreamSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipes: Annotated[dict[str, float], Field(min_length=1, description="scene recipes and their weights")]
-    domains: dict[Domain, float] | None = Field(default=None, description="instead of those of the scene recipes")
+    domains: dict[str, dict[Domain, float]] = Field(
+        default={}, description="of scene recipes by name, instead of their own"
+    )
     noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
         description="traces and samples of batches, in turn",
     )  # fmt: skip
-    batch: int = Field(default=8, ge=1, le=4096)
-    pool: int = Field(default=32, ge=1, le=65536, description="scenes that are made together")
-    reuse: int = Field(default=3, ge=1, le=64, description="how often each of them is used")
+    batch: int = Field(default=4, ge=1, le=4096)
+    pool: int = Field(default=16, ge=1, le=65536, description="scenes that are made together, of one recipe")
+    window: int = Field(default=6, ge=1, le=1024, description="last pools of a shape that a batch is drawn from")
+    reuse: int = Field(default=3, ge=1, le=64, description="how often a scene is used on average")
 
 
 class PairStream:
     """Batches of training pairs by number: batch n is the same whatever came before.
 
+    A batch is drawn from the last few pools of scenes, so that recipes mix in it and in those that follow one another.
     `share` and `shares` give each of several processes its own pairs.
     """
 
@@ -51,52 +58,70 @@ class PairStream:
     ) -> None:
         self.spec, self.task, self.seed, self.device = spec, TASKS[task](), seed, device
         self.share, self.shares = share, shares
-        self.recipes = [_changed(recipes[name], spec) for name in spec.recipes]
+        self.recipes = [_changed(recipes[name], spec.domains.get(name), spec.noise) for name in spec.recipes]
         self.weights = dict(spec.recipes)
         self.per_pool = max(1, spec.pool * spec.reuse // spec.batch)
-        self._made: tuple[int, Scenes] | None = None
+        self._made: dict[int, Scenes] = {}
 
     def batch(self, number: int) -> Pair:
         """Return batch `number`."""
-        pool, turn = divmod(number, self.per_pool)
-        scenes = self._pool(pool)
-        order = Draws(self.seed, torch.tensor([pool])).within("order").uniform("place", self.per_pool * self.spec.batch)
-        place = order[0].argsort()[turn * self.spec.batch : (turn + 1) * self.spec.batch] % len(scenes.offset)
-        address = (number * self.shares + self.share) * self.spec.batch + torch.arange(self.spec.batch)
-        chosen = take(scenes, place.to(self.device))
-        return self.task.pair(chosen, Draws(self.seed, address.to(self.device)).within("pair"))
+        spec, shapes = self.spec, len(self.spec.shapes)
+        turn = number // shapes // self.per_pool
+        recent = range(turn * shapes, (turn + spec.window) * shapes)
+        window = recent[number % shapes :: shapes]
+        self._keep(recent, window)
+        address = number * self.shares + self.share
+        order = (
+            Draws(self.seed, torch.tensor([address])).uniform("order", len(window) * spec.pool)[0].argsort().tolist()
+        )
+        chosen = [divmod(order[one % len(order)], spec.pool) for one in range(spec.batch)]
+        scenes = together([take(self._made[window[pool]], place) for pool, place in chosen])
+        draws = Draws(self.seed, address * spec.batch + torch.arange(spec.batch, device=self.device))
+        return self.task.pair(scenes, draws.within("pair"))
+
+    def _keep(self, recent: range, wanted: range) -> None:
+        """Make the pools that are wanted, and forget those that no batch will be drawn from any more."""
+        self._made = {number: pool for number, pool in self._made.items() if number in recent}
+        for number in wanted:
+            if number not in self._made:
+                self._made[number] = self._pool(number)
 
     def _pool(self, number: int) -> Scenes:
-        if self._made is None or self._made[0] != number:
-            self._made = None
-            traces, samples = self.spec.shapes[number % len(self.spec.shapes)]
-            first = (number * self.shares + self.share) * self.spec.pool
-            which = Draws(self.seed, torch.tensor([number])).choice("recipe", self.weights)
-            recipe = self.recipes[int(which)]
-            index = range(first, first + self.spec.pool)
-            made = make_scenes(recipe, self.seed, index, traces=traces, samples=samples, device=self.device)
-            self._made = (number, made)
-        return self._made[1]
+        traces, samples = self.spec.shapes[number % len(self.spec.shapes)]
+        first = (number * self.shares + self.share) * self.spec.pool
+        which = Draws(self.seed, torch.tensor([number])).choice("recipe", self.weights)
+        index = range(first, first + self.spec.pool)
+        recipe = self.recipes[int(which)]
+        return make_scenes(recipe, self.seed, index, traces=traces, samples=samples, device=self.device)
 
 
-def _changed(recipe: SceneRecipe, spec: StreamSpec) -> SceneRecipe:
+def _changed(recipe: SceneRecipe, domains: dict[Domain, float] | None, noise: NoiseSpec | None) -> SceneRecipe:
     """Return a scene recipe with the domains and the noise that are wanted for training."""
-    processing = recipe.processing.model_copy(update={"domains": spec.domains or recipe.processing.domains})
-    return recipe.model_copy(update={"processing": processing, "noise": spec.noise or recipe.noise})
+    processing = recipe.processing.model_copy(update={"domains": domains or recipe.processing.domains})
+    return recipe.model_copy(update={"processing": processing, "noise": noise or recipe.noise})
 
 
-def take(scenes: Scenes, place: torch.Tensor) -> Scenes:
-    """Return some of the scenes, those parts of them that pairs are made of."""
-    changed = {name: getattr(scenes, name)[place] for name in ("primaries", "interbed", "surface", "live", "offset")}
-    noise = {kind: part[place] for kind, part in scenes.noise.items()}
-    return Scenes(**{**vars(scenes), **changed, "noise": noise})
+def take(scenes: Scenes, place: int) -> Scenes:
+    """Return one of the scenes, those parts of it that pairs are made of."""
+    one = slice(place, place + 1)
+    changed = {name: getattr(scenes, name)[one] for name in _PARTS}
+    return replace(scenes, **changed, noise={kind: part[one] for kind, part in scenes.noise.items()})
+
+
+def together(scenes: Sequence[Scenes]) -> Scenes:
+    """Return scenes of one shape as one, those parts of them that pairs are made of."""
+    nothing = torch.zeros_like(scenes[0].primaries)
+    changed = {name: torch.cat([getattr(one, name) for one in scenes]) for name in _PARTS}
+    kinds = dict.fromkeys(kind for one in scenes for kind in one.noise)
+    noise = {kind: torch.cat([one.noise.get(kind, nothing) for one in scenes]) for kind in kinds}
+    return replace(scenes[0], **changed, noise=noise)
 
 
 def held_out(spec: StreamSpec, recipes: dict[str, SceneRecipe], task: str, batches: int, device: str) -> list[Pair]:
     """Return pairs that no training sees: one batch of each of the first pools of another seed."""
-    few = spec.model_copy(update={"reuse": 1, "pool": spec.batch})
+    few = spec.model_copy(update={"reuse": 1, "window": 1, "pool": spec.batch})
     stream = PairStream(few, recipes, task, HELD_OUT_SEED, device)  # type: ignore[arg-type]
-    return [stream.batch(number * stream.per_pool) for number in range(batches)]
+    return [stream.batch(number) for number in range(batches)]
 
 
 def output_snr_db(pair: Pair, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

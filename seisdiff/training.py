@@ -23,6 +23,7 @@ from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import network_inputs
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, model_card
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
@@ -30,7 +31,7 @@ from seisdiff.validation import read_recipe
 
 WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
-MEASURED_STEPS = 24  # from which a time budget becomes a number of steps
+MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
 
 def load_train_recipe(source: str | Path) -> TrainRecipe:
@@ -49,8 +50,9 @@ class TrainRecipe(BaseModel):
     network: UNetSpec = UNetSpec()
     stream: StreamSpec
     steps: int | None = Field(default=None, ge=1)
+    optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
+    warmup: int = Field(default=200, ge=1, description="steps, or a tenth of all of them where that is less")
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -94,9 +96,7 @@ def train_model(
     accelerator = Accelerator(mixed_precision="bf16")
     torch.manual_seed(recipe.seed)
     network = _new_network(recipe, init_from).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
-    )
+    optimizer = MuonAdamW(network, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
     ema = EMAModel(network.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75)
     state = load_checkpoint(folder / "checkpoint", network, ema, optimizer, recipe) if resume else Checkpoint()
     model, optimizer = accelerator.prepare(network, optimizer)
@@ -193,7 +193,9 @@ class _Loop:
     def run(self, max_minutes: float | None) -> None:
         """Train to the last step."""
         self.state.steps = self.state.steps or self.recipe.steps
-        began, first = time.perf_counter(), self.state.step
+        first = self.state.step
+        self.stream.batch(first)  # the first scenes take longer than the later ones
+        began = time.perf_counter()
         while self.state.steps is None or self.state.step < self.state.steps:
             loss = self._step(self.state.step)
             self.state.step += 1
@@ -220,11 +222,11 @@ class _Loop:
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""
         steps = self.state.steps
-        if steps is None:
-            return min(1.0, (number + 1) / MEASURED_STEPS) * 0.3
-        warm = max(1, round(self.recipe.warmup * steps))
+        warm = self.recipe.warmup if steps is None else min(self.recipe.warmup, max(1, steps // 10))
         if number < warm:
             return (number + 1) / warm
+        if steps is None:
+            return 1.0
         return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
 
     def _tell(self, loss: float, pace: float) -> None:

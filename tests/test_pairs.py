@@ -9,7 +9,7 @@ from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps
 from seisdiff.draws import Draws
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.synthetic.scene import Scenes, make_scenes
-from seisdiff.tasks.pairs import TASKS, DemultipleTask, DenoiseTask, InterpolateTask, turned
+from seisdiff.tasks.pairs import TASKS, DemultipleTask, DenoiseTask, InterpolateTask, turned, within_levels
 
 RECIPE = SceneRecipe.model_validate(
     {
@@ -78,20 +78,43 @@ def test_turning_keeps_each_trace_with_its_offset() -> None:
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_batches_are_the_same_by_number(task: str) -> None:
-    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128), (8, 96)), batch=3, pool=6, reuse=2)
+    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128), (8, 96)), batch=3, pool=6, window=2, reuse=1)
     stream, again = (PairStream(spec, {"small": RECIPE}, task, 4) for _ in range(2))  # type: ignore[arg-type]
-    first = [stream.batch(number) for number in range(6)]
-    assert first[0].degraded.shape == (3, 12, 128)
-    assert first[4].degraded.shape == (3, 8, 96)
-    assert torch.equal(again.batch(5).degraded, first[5].degraded)
+    first = [stream.batch(number) for number in range(10)]
+    assert [pair.degraded.shape for pair in first[:3]] == [(3, 12, 128), (3, 8, 96), (3, 12, 128)]
+    assert torch.equal(again.batch(9).degraded, first[9].degraded)
     assert torch.equal(again.batch(1).target, first[1].target)
-    assert not torch.equal(first[0].degraded, first[1].degraded)
+    assert not torch.equal(first[0].degraded, first[2].degraded)
+
+
+def test_scenes_are_made_once_and_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128), (8, 96)), batch=4, pool=4, window=3, reuse=2)
+    stream, made = PairStream(spec, {"small": RECIPE}, "denoise", 4), []
+    make = stream._pool
+
+    def count(number: int):
+        made.append(number)
+        return make(number)
+
+    monkeypatch.setattr(stream, "_pool", count)
+    offsets = [{float(one.abs().sum()) for one in stream.batch(number).offset} for number in range(8)]
+    assert sorted(made) == list(range(8))  # two shapes, three pools each and one more of each after two batches
+    assert len(offsets[0] | offsets[2]) > 4  # more scenes than one pool has
 
 
 def test_processes_see_other_pairs() -> None:
     spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128),), batch=2, pool=4, reuse=1)
     one, other = (PairStream(spec, {"small": RECIPE}, "denoise", 4, share=share, shares=2) for share in (0, 1))
     assert not torch.equal(one.batch(0).degraded, other.batch(0).degraded)
+
+
+def test_levels_of_multiples_are_brought_into_range() -> None:
+    keep = torch.ones(5, 2, 10)
+    parts = torch.tensor([0.0, 1e-3, 10 ** (-3 / 20), 10.0, 1e3])[:, None, None] * torch.ones(5, 2, 10)
+    scaled = within_levels(parts, keep, -6.0, 12.0)
+    levels = -20 * torch.log10(scaled[1:, 0, 0])
+    assert not scaled[0].any()
+    assert levels.tolist() == pytest.approx([12, 3, -6, -6], abs=0.8)
 
 
 def test_held_out_pairs_come_from_another_seed() -> None:

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seisdiff.data import PairStream
-from seisdiff.errors import OptionError, OutputError
+from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.networks.inputs import network_inputs
-from seisdiff.networks.models import WEIGHTS, load_unet
-from seisdiff.pretrained import find_model, model_card
+from seisdiff.networks.models import load_unet
+from seisdiff.pretrained import WEIGHTS, find_model, model_card
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
@@ -181,6 +181,43 @@ class TestRestorer:
         batch = self.batch()
         one, many = (self.restorer(trained, batch_samples=n).restore(batch).signal for n in (2**12, 2**20))
         assert torch.allclose(one, many, atol=1e-5)
+
+    def test_wide_gathers_come_in_windows_without_seams(self, trained: Path) -> None:
+        live = torch.ones(1, 500, dtype=torch.bool)
+        data = torch.randn(1, 500, 64, generator=torch.Generator().manual_seed(0))
+        offset = torch.linspace(10, 1500, 500, dtype=torch.float64)[None]
+        batch = Batch(data, offset, live, 4 * torch.arange(64, dtype=torch.float64))
+        whole = self.restorer(trained).restore(batch).signal
+        windowed = self.restorer(trained, batch_samples=2**12).restore(batch).signal
+        removed = data - whole
+        assert float((whole - windowed).norm() / removed.norm()) < 1e-2  # 40 dB
+
+    def test_less_at_once_where_memory_runs_out(self, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        batch, restorer = self.batch(11, 2048), self.restorer(trained)
+        expected = restorer.restore(batch).signal
+        answer, seen = restorer._answer, []
+
+        def scarce(shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+            seen.append(len(shown))
+            if len(shown) > 1:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+            return answer(shown, valid)
+
+        monkeypatch.setattr(restorer, "_answer", scarce)
+        assert torch.allclose(restorer.restore(batch).signal, expected, atol=1e-5)
+        assert seen == [3, 1, 1, 1]
+
+        def none(shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(restorer, "_answer", none)
+        with pytest.raises(SurveyError, match="do not fit into memory"):
+            restorer.restore(batch)
+
+    def test_a_gpu_that_is_not_there_is_told(self, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(OptionError, match="finds no GPU"):
+            self.restorer(trained, device="cuda")
 
     def test_bf16_is_near(self, trained: Path) -> None:
         batch = self.batch()

@@ -20,6 +20,7 @@ from seisdiff.cli.export import export
 from seisdiff.cli.info import info
 from seisdiff.cli.ingest import ingest
 from seisdiff.cli.interpolate import interpolate
+from seisdiff.cli.models import models
 from seisdiff.cli.plot import plot
 from seisdiff.cli.synth import synth
 from seisdiff.cli.train import train
@@ -47,6 +48,7 @@ for _command in (demultiple, denoise, interpolate):
     app.command(rich_help_panel=_WORKFLOW, help=_help_text(_command))(_command)
 for _command in (info, plot, compare, benchmark, ingest, export, synth, train, demo):
     app.command(rich_help_panel=_DATA, help=_help_text(_command))(_command)
+app.add_typer(models, name="models", rich_help_panel=_DATA)
 
 
 def _print_version(wanted: bool) -> None:

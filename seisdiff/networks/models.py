@@ -11,9 +11,7 @@ from safetensors.torch import load_file
 
 from seisdiff.errors import OptionError
 from seisdiff.networks.unet import UNet, UNetSpec
-from seisdiff.pretrained import model_card
-
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+from seisdiff.pretrained import WEIGHTS, model_card
 
 
 @lru_cache(maxsize=4)

@@ -33,12 +33,12 @@ class UNetSpec(BaseModel):
 
     in_channels: int = Field(default=4, ge=1, le=64)
     out_channels: int = Field(default=1, ge=1, le=8)
-    widths: tuple[int, ...] = Field(default=(48, 64, 96, 112), min_length=1, max_length=8)
-    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2))
-    blocks: int = Field(default=2, ge=1, le=8)
+    widths: tuple[int, ...] = Field(default=(32, 56, 80, 112, 128), min_length=1, max_length=8)
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2))
+    blocks: int = Field(default=1, ge=1, le=8)
     kernel: int = Field(default=3, ge=1, le=15)
-    deep_kernel: int = Field(default=7, ge=1, le=63)
-    time_fold: int = Field(default=4, ge=1, le=8)
+    deep_kernel: int = Field(default=5, ge=1, le=63)
+    time_fold: int = Field(default=2, ge=1, le=8)
     pooling: Pooling = "average"
     noise_level: bool = Field(default=False, description="takes the noise level of diffusion as a further input")
 
@@ -59,12 +59,12 @@ class UNet(ModelMixin, ConfigMixin):
         self,
         in_channels: int = 4,
         out_channels: int = 1,
-        widths: tuple[int, ...] = (48, 64, 96, 112),
-        strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2)),
-        blocks: int = 2,
+        widths: tuple[int, ...] = (32, 56, 80, 112, 128),
+        strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2)),
+        blocks: int = 1,
         kernel: int = 3,
-        deep_kernel: int = 7,
-        time_fold: int = 4,
+        deep_kernel: int = 5,
+        time_fold: int = 2,
         pooling: Pooling = "average",
         noise_level: bool = False,
     ) -> None:

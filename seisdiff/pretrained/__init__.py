@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from seisdiff.errors import OptionError
 
 SHIPPED = Path(__file__).resolve().parent
 CARD = "model.json"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def shipped_models() -> list[str]:
@@ -35,3 +37,13 @@ def model_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not {"task", "recipe"} <= card.keys():
         raise OptionError(f"{folder / CARD} is no model card: expected task and recipe")
     return card
+
+
+def count_parameters(folder: Path) -> int:
+    """Return how many numbers a model's weights are; raises OptionError where they cannot be read."""
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return sum(math.prod(part["shape"]) for name, part in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
+        raise OptionError(f"{folder / WEIGHTS} cannot be read: {error}") from None

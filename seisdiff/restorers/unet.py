@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
+from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import network_inputs, seen
 from seisdiff.pretrained import find_model
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
+
+if TYPE_CHECKING:
+    from seisdiff.networks.unet import UNet
+
+
+HALO = 64  # traces over which neighbouring windows of a wide gather fade into each other
 
 
 class UnetSpec(BaseModel):
@@ -22,11 +29,12 @@ class UnetSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(default=None, description="name of a shipped model, or a folder; by default the task's")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU where there is one")
     precision: Literal["auto", "bf16", "float32"] = Field(
         default="auto", description="auto: bf16 where the processor has it"
     )
     batch_samples: int = Field(
-        default=2**19, ge=2**12, le=2**28, description="traces times samples that the network sees at once"
+        default=2**19, ge=2**12, le=2**30, description="traces times samples that the network sees at once"
     )
 
 
@@ -34,8 +42,9 @@ class UnetRestorer:
     """U-Net demultiple, denoise and interpolate.
 
     `ref_offset_m` is the largest offset of the survey, by which offsets are divided. Traces are shown to the network in
-    order of signed offset. `protect_ms` keeps what has less moveout than that at `ref_offset_m`: multiples that were
-    predicted go through a Radon transform, and only what lies beyond is subtracted.
+    order of signed offset; a gather of more than `batch_samples` in windows of traces that fade into each other, and
+    fewer at once where memory runs out. `protect_ms` keeps what has less moveout than that at `ref_offset_m`: multiples
+    that were predicted go through a Radon transform, and only what lies beyond is subtracted.
     """
 
     def __init__(self, task: Task, spec: UnetSpec, ref_offset_m: float, protect_ms: float = 0.0) -> None:
@@ -44,18 +53,18 @@ class UnetRestorer:
         self.ref_offset = float(ref_offset_m) if ref_offset_m > 0 else 1.0
         from seisdiff.networks.models import load_unet  # diffusers takes a second to import
 
-        self.dtype = _precision(spec.precision)
+        self.device = torch.device(_device(spec.device))
+        self.dtype = _precision(spec.precision, self.device)
         network = load_unet(find_model(spec.model or f"{task}-unet"), task)
-        self.network = network if self.dtype == torch.float32 else copy.deepcopy(network).bfloat16()
+        network = copy.deepcopy(network).to(self.device)
+        self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
+        self.at_once = spec.batch_samples
         self.protect = None if protect_ms <= 0 else _radon(ref_offset_m, protect_ms)
 
     def restore(self, batch: Batch) -> Restored:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
         recorded = batch.data * batch.live[..., None]
-        predicted = torch.zeros_like(recorded)
-        wide = recorded.shape[1] * recorded.shape[2]
-        for part in torch.arange(len(recorded)).split(max(1, self.spec.batch_samples // max(wide, 1))):
-            predicted[part] = self._predicted(recorded[part], batch.live[part], batch.offset[part])
+        predicted = self._predicted(recorded, batch.live, batch.offset)
         if self.task == "interpolate":
             return Restored(torch.where(batch.live[..., None], recorded, predicted))
         change = predicted * (seen(recorded) & batch.live[..., None])
@@ -67,16 +76,84 @@ class UnetRestorer:
     def _predicted(self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         valid = _inside(live, offset)
         order = torch.where(valid, offset, torch.inf).argsort(dim=1, stable=True)
-        wide = order[..., None].expand_as(data)
-        shown, level = network_inputs(
-            data.gather(1, wide), live.gather(1, order), offset.gather(1, order), self.ref_offset
-        )
-        rows, columns = (-size % step for size, step in zip(data.shape[1:], self.network.multiple, strict=True))
-        shown = functional.pad(shown, (0, columns, 0, rows)).to(self.dtype, memory_format=torch.channels_last)
-        there = functional.pad(valid.gather(1, order), (0, rows))
-        out = self.network(shown, None if bool(there.all()) else there)[:, 0]
-        out = out[:, : data.shape[1], : data.shape[2]].to(data.dtype) * level
-        return torch.zeros_like(data).scatter_(1, wide, out)
+        predicted = torch.zeros_like(data)
+        for part in _parts(len(data), self._gathers_at_once(data.shape)):
+            wide = order[part, :, None].expand_as(data[part])
+            shown, level = network_inputs(
+                data[part].gather(1, wide), live[part].gather(1, order[part]), offset[part].gather(1, order[part]),
+                self.ref_offset,
+            )  # fmt: skip
+            out = self._fitting(shown, valid[part].gather(1, order[part])) * level
+            predicted[part] = predicted[part].scatter(1, wide, out)
+        return predicted
+
+    def _gathers_at_once(self, shape: torch.Size) -> int:
+        return max(1, self.at_once // max(shape[1] * shape[2], 1))
+
+    def _fitting(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Return the network's answer (gather, trace, time), with as much at once as memory allows."""
+        while True:
+            gathers = self._gathers_at_once(torch.Size((0, *shown.shape[2:])))
+            try:
+                pieces = [self._in_windows(shown[part], valid[part]) for part in _parts(len(shown), gathers)]
+                return torch.cat(pieces)
+            except RuntimeError as error:  # torch has no other kind for a CPU's memory
+                if not _out_of_memory(error):
+                    raise
+                least = min(_narrowest(self.network), shown.shape[2])
+                if self.at_once <= least * shown.shape[3]:
+                    raise SurveyError(
+                        f"{least} traces of {shown.shape[3]} samples do not fit into memory; "
+                        "expected room for that many at once: free memory, or restore a part of the time axis"
+                    ) from None
+                self.at_once = min(self.at_once, shown[:, 0].numel()) // 2
+
+    def _in_windows(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Return the network's answer for gathers of any width."""
+        traces = shown.shape[2]
+        widest = max(_narrowest(self.network), _whole_steps(self.at_once // shown.shape[3], self.network))
+        if traces <= widest:
+            return self._answer(shown, valid)
+        total = torch.zeros_like(shown[:, 0])
+        for begin in range(0, traces - HALO, widest - HALO):
+            window = slice(begin, min(begin + widest, traces))
+            number = torch.arange(window.stop - begin, dtype=shown.dtype)
+            rise = ((number + 0.5) / HALO).clamp(max=1) if begin else torch.ones_like(number)
+            fall = ((number.flip(0) + 0.5) / HALO).clamp(max=1) if window.stop < traces else torch.ones_like(number)
+            answer = self._answer(shown[:, :, window], valid[:, window])
+            total[:, window] += answer * (rise * fall)[:, None]
+        return total
+
+    def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        rows, columns = (-size % step for size, step in zip(shown.shape[2:], self.network.multiple, strict=True))
+        padded = functional.pad(shown, (0, columns, 0, rows))
+        padded = padded.to(self.device, self.dtype, memory_format=torch.channels_last)
+        there = functional.pad(valid, (0, rows)).to(self.device)
+        out = self.network(padded, None if bool(there.all()) else there)[:, 0]
+        return out[:, : shown.shape[2], : shown.shape[3]].to("cpu", shown.dtype)
+
+
+def _parts(count: int, at_once: int) -> list[slice]:
+    return [slice(begin, min(begin + at_once, count)) for begin in range(0, count, at_once)]
+
+
+def _whole_steps(traces: int, network: UNet) -> int:
+    return traces // network.multiple[0] * network.multiple[0]
+
+
+def _narrowest(network: UNet) -> int:
+    """Return the fewest traces that a window may have: what fades on either side, and as much between."""
+    return _whole_steps(3 * HALO, network)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _device(name: str) -> str:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device cuda was asked for, but torch finds no GPU here; expected cpu or auto")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _inside(live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
@@ -85,7 +162,9 @@ def _inside(live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     return known.flip(1).to(torch.int8).cummax(dim=1).values.flip(1) > 0
 
 
-def _precision(name: str) -> torch.dtype:
+def _precision(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto" and device.type == "cuda":
+        return torch.bfloat16
     if name == "auto":
         fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return torch.bfloat16 if fast else torch.float32

@@ -51,18 +51,21 @@ class Task(Protocol):
 class DemultipleTask:
     """Multiples of other strength, and of either sign, over the primaries; noise stays in.
 
-    One scene in ten has no multiples at all: what has none must come back as it is.
+    One scene in ten has no multiples at all: what has none must come back as it is. The others are brought to between
+    -6 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
+    waters have them, teach nothing but noise.
     """
 
     without = 0.1
+    levels_db = (-6.0, 12.0)
 
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
         """Return degraded gathers and their multiples."""
         scenes = turned(scenes, draws)
         strength = torch.exp(0.6 * draws.normal("strength", 1, 1)) * _sign(draws, "sign", 0.25)
         strength = strength * ~draws.chance("without", self.without)[:, None, None]
-        multiples = strength * scenes.surface
         keep = scenes.primaries + scenes.interbed
+        multiples = strength * within_levels(scenes.surface, keep, *self.levels_db)
         noise = _mixed_noise(scenes, draws)
         return _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
 
@@ -101,6 +104,18 @@ TASKS: dict[str, type[Task]] = {
     "denoise": DenoiseTask,
     "interpolate": InterpolateTask,
 }
+
+
+def within_levels(part: torch.Tensor, other: torch.Tensor, low_db: float, high_db: float) -> torch.Tensor:
+    """Return `part` (scene, trace, sample) scaled so that `other` is between two levels over it.
+
+    Levels in the middle change little, those far outside approach the limits; a part that is zero stays so.
+    """
+    power, beside = (values.square().sum((1, 2), keepdim=True) for values in (part, other))
+    level = 10 * torch.log10((beside / power.clamp_min(1e-20)).clamp(1e-10, 1e10))
+    middle, width = (low_db + high_db) / 2, high_db - low_db
+    wanted = low_db + width * torch.sigmoid((level - middle) * 4 / width)
+    return part * 10 ** ((level - wanted) / 20) * (power > 0)
 
 
 def turned(scenes: Scenes, draws: Draws) -> Scenes:
