@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seisdiff.errors import OptionError
-from seisdiff.restorers import check_method
+from seisdiff.restorers import DEFAULT_METHOD, check_method
 from seisdiff.restorers.fk import FkSpec
 from seisdiff.restorers.fx import FxSpec
 from seisdiff.restorers.median import MedianSpec
@@ -34,7 +34,7 @@ class RestoreRecipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: TaskName
-    method: str = "radon"
+    method: str = DEFAULT_METHOD
     radon: RadonSpec = RadonSpec()
     predictive: PredictiveSpec = PredictiveSpec()
     fx: FxSpec = FxSpec()

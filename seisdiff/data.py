@@ -11,11 +11,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from seisdiff.draws import Draws
-from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe
+from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe, Span
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
 
-_PARTS = ("primaries", "interbed", "surface", "live", "offset")
+_PARTS = ("primaries", "interbed", "surface", "live", "offset", "dt_ms")
 HELD_OUT_SEED = 1_000_003  # scenes for validation come from another seed
 
 
@@ -29,6 +29,7 @@ class StreamSpec(BaseModel):
         default={}, description="of scene recipes by name, instead of their own"
     )
     noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
+    far_m: Span | None = Field(default=None, description="limits of the largest offset, instead of theirs")
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
         description="traces and samples of batches, in turn",
@@ -58,7 +59,7 @@ class PairStream:
     ) -> None:
         self.spec, self.task, self.seed, self.device = spec, TASKS[task](), seed, device
         self.share, self.shares = share, shares
-        self.recipes = [_changed(recipes[name], spec.domains.get(name), spec.noise) for name in spec.recipes]
+        self.recipes = [_changed(recipes[name], spec, spec.domains.get(name)) for name in spec.recipes]
         self.weights = dict(spec.recipes)
         self.per_pool = max(1, spec.pool * spec.reuse // spec.batch)
         self._made: dict[int, Scenes] = {}
@@ -95,10 +96,11 @@ class PairStream:
         return make_scenes(recipe, self.seed, index, traces=traces, samples=samples, device=self.device)
 
 
-def _changed(recipe: SceneRecipe, domains: dict[Domain, float] | None, noise: NoiseSpec | None) -> SceneRecipe:
-    """Return a scene recipe with the domains and the noise that are wanted for training."""
+def _changed(recipe: SceneRecipe, spec: StreamSpec, domains: dict[Domain, float] | None) -> SceneRecipe:
+    """Return a scene recipe with the domains, the noise and the offsets that are wanted for training."""
     processing = recipe.processing.model_copy(update={"domains": domains or recipe.processing.domains})
-    return recipe.model_copy(update={"processing": processing, "noise": noise or recipe.noise})
+    spread = recipe.spread.model_copy(update={"far_m": spec.far_m or recipe.spread.far_m})
+    return recipe.model_copy(update={"processing": processing, "spread": spread, "noise": spec.noise or recipe.noise})
 
 
 def take(scenes: Scenes, place: int) -> Scenes:

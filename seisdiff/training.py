@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import network_inputs
+from seisdiff.networks.inputs import advance, advance_of, network_inputs
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
@@ -48,6 +48,9 @@ class TrainRecipe(BaseModel):
     task: Literal["demultiple", "denoise", "interpolate"]
     seed: int = 0
     network: UNetSpec = UNetSpec()
+    reduction_m_s: float = Field(
+        default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
+    )
     stream: StreamSpec
     steps: int | None = Field(default=None, ge=1)
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -144,10 +147,12 @@ def balanced_loss(
     return ((absolute + rms_weight * torch.sqrt(square + 1e-8)) * torch.rsqrt(strength)).mean()
 
 
-def predict(network: torch.nn.Module, pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the balanced prediction (scene, trace, sample) and the levels of balance."""
-    inputs, level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None])
-    return network(inputs.to(memory_format=torch.channels_last))[:, 0], level
+def predict(network: torch.nn.Module, pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
+    """Return the balanced prediction (scene, trace, sample), the levels of balance, and the pair as it was shown."""
+    ahead = advance_of(pair.offset, pair.step_ms[:, None], reduction_m_s)
+    inputs, level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead)
+    shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
+    return network(inputs.to(memory_format=torch.channels_last))[:, 0], level, shown
 
 
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
@@ -210,7 +215,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         with self.accelerator.autocast():
-            predicted, level = predict(self.model, pair)
+            predicted, level, pair = predict(self.model, pair, self.recipe.reduction_m_s)
         loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -254,8 +259,8 @@ class _Loop:
         rows = []
         for pair in self.checks:
             with self.accelerator.autocast():
-                predicted, level = predict(self.model, pair)
-            rows.append(torch.stack(output_snr_db(pair, predicted.float() * level)))
+                predicted, level, shown = predict(self.model, pair, self.recipe.reduction_m_s)
+            rows.append(torch.stack(output_snr_db(shown, predicted.float() * level)))
         self.model.train()
         self.ema.restore(self.model.parameters())
         both = torch.cat(rows, dim=1)

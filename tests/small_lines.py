@@ -30,7 +30,7 @@ def small_line(n_gathers: int = 4, n_traces: int = 16, n_samples: int = 250, *, 
 
 def quick(task: str, **values: Any) -> RestoreRecipe:
     """Return a recipe with few moveouts."""
-    return make_recipe({"task": task, "radon": _FEW_MOVEOUTS, **values})
+    return make_recipe({"task": task, "method": "radon", "radon": _FEW_MOVEOUTS, **values})
 
 
 def line_file(path: Path, survey: xr.Dataset | None = None, sample_format: str = "ieee32", gain: float = 1.0) -> Path:

@@ -11,11 +11,12 @@ from seisdiff.errors import OptionError
 from seisdiff.pretrained import shipped_models
 from seisdiff.restorers import RESTORERS, TASKS_OF, WORDS_OF, methods_for, restorer_class
 from seisdiff.restorers.base import Restorer
+from seisdiff.restorers.radon import RadonSpec
 
 
 def test_defaults_are_those_of_the_field() -> None:
     recipe = make_recipe({"task": "demultiple"})
-    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("radon", "sparse", 60, 40)
+    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("unet", "sparse", 60, 40)
     assert (recipe.start, recipe.protect_ms, recipe.ref_offset_m, recipe.nmo, recipe.refine) == (None, 0, None, None, 1)
 
 
@@ -77,13 +78,17 @@ def test_a_method_that_cannot_do_the_task_is_refused_with_those_that_can(task: s
 
 def test_the_history_tells_main_parameters_within_a_line() -> None:
     recipe = make_recipe(
-        {"task": "demultiple", "start": "auto", "protect_ms": 20, "radon": {"f_max": 80, "cut_ms": 45}}
-    )
+        {
+            "task": "demultiple", "method": "radon", "start": "auto", "protect_ms": 20,
+            "radon": {"f_max": 80, "cut_ms": 45},
+        }
+    )  # fmt: skip
     line = history_line(recipe)
     assert line.endswith(" demultiple radon cut 45 ms start auto protect 20 ms f_max 80")
     many = {"f_max": 80, "f_min": 3, "damping": 0.02, "reweightings": 3, "moveout_ms": "-100:800:10"}
-    long = history_line(make_recipe({"task": "demultiple", "start": "auto", "protect_ms": 20, "radon": many}))
+    long = history_line(recipe.model_copy(update={"radon": RadonSpec.model_validate(many)}))
     assert len(long) <= LONGEST_HISTORY
     assert long.endswith(" ...")
     assert "start auto" in long
-    assert "cut" not in history_line(make_recipe({"task": "denoise"}))
+    assert "cut" not in history_line(make_recipe({"task": "denoise", "method": "radon"}))
+    assert history_line(make_recipe({"task": "denoise"})).endswith(" denoise unet")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seisdiff.networks.inputs import levels, network_inputs, seen
+from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen
 from seisdiff.networks.pooling import FrequencyLowCut, make_pooling
 from seisdiff.networks.unet import UNet, UNetSpec
 
@@ -84,6 +84,10 @@ def test_shapes_that_do_not_agree_are_refused() -> None:
         UNetSpec(kernel=4)
 
 
+def still(offset: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(offset)
+
+
 class TestInputs:
     def gather(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         data = torch.randn(2, 6, 800, generator=torch.Generator().manual_seed(3))
@@ -95,40 +99,61 @@ class TestInputs:
     def test_levels_follow_a_gain_that_is_smooth(self) -> None:
         data, live, _ = self.gather()
         gain = torch.exp(torch.linspace(0, -4, 800))
-        ratio = levels(data * gain, live) / (levels(data, live) * gain)
+        counted = seen(data) & live[..., None]
+        ratio = levels(data * gain, counted) / (levels(data, counted) * gain)
         assert float((ratio.log() - ratio.log().mean()).abs().max()) < 0.25
 
     def test_balanced_gathers_have_a_root_mean_square_of_one(self) -> None:
         data, live, offset = self.gather()
-        shown, _ = network_inputs(data, live, offset, 600.0)
+        shown, _ = network_inputs(data, live, offset, 600.0, still(offset))
         used = shown[:, 3] * live[..., None]
         power = (shown[:, 0].square() * used).sum((1, 2)) / used.sum((1, 2))
         assert torch.allclose(power, torch.ones(2), atol=1e-4)
 
     def test_amplitudes_scale_through(self) -> None:
         data, live, offset = self.gather()
-        (one, level), (other, louder) = (network_inputs(data * f, live, offset, 600.0) for f in (1.0, 64.0))
+        (one, level), (other, louder) = (
+            network_inputs(data * f, live, offset, 600.0, still(offset)) for f in (1.0, 64.0)
+        )
         assert torch.allclose(one, other, atol=1e-5)
         assert torch.allclose(64 * level, louder, rtol=1e-4)
 
     def test_the_unit_of_length_does_not_matter(self) -> None:
         data, live, offset = self.gather()
-        metres, _ = network_inputs(data, live, offset, 600.0)
-        feet, _ = network_inputs(data, live, offset / 0.3048, 600.0 / 0.3048)
+        metres, _ = network_inputs(data, live, offset, 600.0, still(offset))
+        feet, _ = network_inputs(data, live, offset / 0.3048, 600.0 / 0.3048, still(offset))
         assert torch.allclose(metres, feet, atol=1e-6)
         assert float(metres[:, 2].max()) == 1.0
 
     def test_mute_and_dead_traces_are_told(self) -> None:
         data, live, offset = self.gather()
-        shown, _ = network_inputs(data, live, offset, 600.0)
+        shown, _ = network_inputs(data, live, offset, 600.0, still(offset))
         assert not shown[:, 3, 3:, :50].any()
         assert bool((shown[:, 3, :3] == 1).all())
         assert not shown[:, 1, 5].any()
         assert torch.equal(seen(data)[0, 0], torch.ones(800, dtype=torch.bool))
 
+    def test_linear_moveout_is_taken_out_and_put_back(self) -> None:
+        offset, samples = torch.linspace(0, 2000, 5)[None], torch.arange(400.0)
+        arrival = 60 + offset[0] / 2000 * 1000 / 4  # a direct wave at 2000 m/s, sampled at 4 ms
+        data = torch.exp(-((samples - arrival[:, None]) ** 2) / 50)[None]
+        ahead = advance_of(offset, 4.0, 2000.0)
+        flat = advance(data, ahead)
+        assert torch.allclose(flat, flat[:, :1].expand_as(flat), atol=1e-4)
+        assert torch.allclose(advance(flat, -ahead), data, atol=1e-5)
+        assert not advance_of(offset, 4.0, 0.0).any()
+
+    def test_mutes_are_advanced_with_the_traces(self) -> None:
+        data, live, offset = self.gather()
+        ahead = torch.arange(6.0).expand(2, -1) * 10
+        shown, _ = network_inputs(data, live, offset, 600.0, ahead)
+        assert shown[0, 3, 4].sum() == 750
+        assert not shown[0, 3, 4, :10].any()
+        assert not shown[0, 3, 4, -40:].any()
+
     def test_nothing_gives_nothing(self) -> None:
         zero = torch.zeros(1, 4, 50)
-        shown, level = network_inputs(zero, torch.ones(1, 4, dtype=torch.bool), torch.zeros(1, 4), 1.0)
+        shown, level = network_inputs(zero, torch.ones(1, 4) > 0, torch.zeros(1, 4), 1.0, torch.zeros(1, 4))
         assert not shown[:, 0].any()
         assert bool(level.isfinite().all())
         assert bool((level > 0).all())

@@ -8,6 +8,7 @@ import typer
 
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
+from seisdiff.restorers import DEFAULT_METHOD
 
 Method = Annotated[str, rst.method_option("demultiple")]
 CutMs = Annotated[
@@ -45,7 +46,7 @@ Nmo = Annotated[
 def demultiple(
     source: opt.Input,
     target: opt.Output,
-    method: Method = "radon",
+    method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     cut_ms: CutMs = None,
     moveout_ms: rst.MoveoutMs = None,
@@ -74,14 +75,15 @@ def demultiple(
 ) -> None:
     """Take multiples out of NMO-corrected gathers.
 
-    OUT has IN's traces, headers and sample format; only samples change. After NMO correction primaries are flat and
-    multiples curve down: what lies beyond --cut-ms of residual moveout is modelled and subtracted.
+    OUT has IN's traces, headers and sample format; only samples change. A trained U-Net predicts the multiples, which
+    are subtracted. --method radon models and subtracts what lies beyond --cut-ms of residual moveout: after NMO
+    correction primaries are flat and multiples curve down.
 
     Examples:
 
       seisdiff demultiple line.sgy clean.sgy --removed multiples.sgy
-      seisdiff demultiple line.sgy clean.sgy --start-ms auto --cut-ms 90
-      seisdiff demultiple line.sgy clean.sgy --cut-ms 0:120,2500:60
+      seisdiff demultiple line.sgy clean.sgy --start-ms auto --protect-ms 20
+      seisdiff demultiple line.sgy clean.sgy --method radon --cut-ms 0:120,2500:60
       seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)

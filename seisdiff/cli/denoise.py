@@ -6,6 +6,7 @@ from typing import Annotated
 
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
+from seisdiff.restorers import DEFAULT_METHOD
 
 Method = Annotated[str, rst.method_option("denoise")]
 
@@ -13,7 +14,7 @@ Method = Annotated[str, rst.method_option("denoise")]
 def denoise(
     source: opt.Input,
     target: opt.Output,
-    method: Method = "radon",
+    method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
@@ -39,8 +40,8 @@ def denoise(
 ) -> None:
     """Take noise out of gathers.
 
-    The Radon method fits each gather by events that are coherent along offset and keeps the fit; what does not fit is
-    noise. Muted samples stay zero and dead traces stay dead.
+    A trained U-Net predicts the noise, which is subtracted. --method radon keeps what is coherent along offset, and fk,
+    ssa, fx and median know noise by marks of their own. Muted samples stay zero and dead traces stay dead.
 
     Examples:
 

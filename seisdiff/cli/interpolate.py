@@ -8,6 +8,7 @@ import typer
 
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
+from seisdiff.restorers import DEFAULT_METHOD
 
 Method = Annotated[str, rst.method_option("interpolate")]
 Refine = Annotated[
@@ -29,7 +30,7 @@ ToOffsets = Annotated[
 def interpolate(
     source: opt.Input,
     target: opt.Output,
-    method: Method = "radon",
+    method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     refine: Refine = 1,
     to_offsets: ToOffsets = None,
@@ -56,7 +57,8 @@ def interpolate(
     """Fill dead traces, or make new ones between those recorded.
 
     Dead traces are all zero or have trace identification code 2; they are filled below the mute of their neighbours
-    and become live. Recorded traces come back bit for bit.
+    and become live. Recorded traces come back bit for bit. A trained U-Net predicts the others; --method radon, pocs
+    and fx do without training.
 
     Examples:
 

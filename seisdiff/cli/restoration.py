@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,6 +117,7 @@ def method_values(method: str, options: Mapping[str, Any], settings: list[str] |
     from seisdiff.errors import OptionError
 
     values = {name: value for name, value in options.items() if value is not None}
+    _check_options(method, values)
     for text in settings or []:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
@@ -125,6 +126,20 @@ def method_values(method: str, options: Mapping[str, Any], settings: list[str] |
             raise OptionError(f"--set {text!r} gives {name} a second value; {values[name]!r} is given already")
         values[name] = _listed(value) if value.startswith("[") else value
     return {"method": method, method: values} if method in RESTORERS else {"method": method}
+
+
+def _check_options(method: str, names: Iterable[str]) -> None:
+    """Raise OptionError for options that the method does not have: they are Radon's."""
+    from seisdiff.config import RestoreRecipe
+    from seisdiff.errors import OptionError
+
+    spec = RestoreRecipe.model_fields[method].annotation if method in RESTORERS else None
+    for name in names:
+        if spec is not None and name not in spec.model_fields:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(
+                f"{option} says nothing to the method {method}; add --method radon, or leave {option} out"
+            )
 
 
 def _listed(text: str) -> Any:

@@ -10,14 +10,14 @@ QUIETEST = 1e-3  # of the loudest level of a gather, below which levels are not 
 CHANNELS = 4
 
 
-def levels(data: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
     """Return the level (gather, 1, time) of amplitudes at each time, smooth, moved less by bursts than a power is.
 
-    It is the mean |amplitude| over samples of live traces that are not muted, under two running means of 97 samples,
-    times a factor that gives the balanced gather a root mean square of 1. Dividing by it makes late and early events
-    alike to a network; multiplying undoes it.
+    It is the mean |amplitude| over samples that are `counted` (gather, trace, time), under two running means of 97
+    samples, times a factor that gives the balanced gather a root mean square of 1. Dividing by it makes late and early
+    events alike to a network; multiplying undoes it.
     """
-    used = (seen(data) & live[..., None]).to(data.dtype)
+    used = counted.to(data.dtype)
     size = data.abs() * used
     window = torch.ones(1, 1, BALANCE_SAMPLES, device=data.device, dtype=data.dtype) / BALANCE_SAMPLES
     above, below = size.sum(1, keepdim=True), used.sum(1, keepdim=True)
@@ -39,21 +39,49 @@ def seen(data: torch.Tensor) -> torch.Tensor:
     return (begun * ended) > 0
 
 
+def advance_of(offset: torch.Tensor, step_ms: torch.Tensor | float, reduction_m_s: float) -> torch.Tensor:
+    """Return by how many samples (gather, trace) traces at offsets (m) are advanced by linear moveout; 0: none is."""
+    return 1000 * offset.abs() / reduction_m_s / step_ms if reduction_m_s > 0 else torch.zeros_like(offset)
+
+
+def advance(data: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+    """Return traces (gather, trace, time) that begin `samples` (gather, trace) later; what comes first goes last.
+
+    The other way round with `-samples`; fractions of a sample are exact for what has no energy at Nyquist.
+    """
+    if not bool(samples.any()):
+        return data
+    length = data.shape[-1]
+    turns = torch.arange(length // 2 + 1, device=data.device) / length * samples.to(data.dtype)[..., None]
+    return torch.fft.irfft(torch.fft.rfft(data) * torch.polar(torch.ones_like(turns), 2 * torch.pi * turns), n=length)
+
+
+def advance_mask(mask: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+    """Return a mask (gather, trace, time) advanced by the nearest whole number of samples."""
+    length = mask.shape[-1]
+    place = torch.arange(length, device=mask.device) + samples.round().long()[..., None]
+    return mask.gather(-1, place % length)
+
+
 def network_inputs(
-    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest_offset: torch.Tensor | float
-) -> tuple[torch.Tensor, torch.Tensor]:
+    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest_offset: torch.Tensor | float,
+    advanced: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return inputs (gather, channel, trace, time) and the levels by which amplitudes were divided.
 
-    Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the largest one of the survey (the
-    same whatever the unit of length is), and 1 where a trace is not muted.
+    Traces are shown `advanced` (gather, trace) samples earlier, as the answer comes back. Channels are the balanced
+    amplitudes, 1 on live traces, the absolute offset over the largest one of the survey (the same whatever the unit of
+    length is), and 1 where a trace is not muted.
     """
-    level = levels(data, live)
+    there = advance_mask(seen(data), advanced)
+    data = advance(data, advanced) * there
+    level = levels(data, there & live[..., None])
     place = (offset.abs() / largest_offset).clamp(0, 2).to(data.dtype)
     shape = data.shape
     channels = (
         data / level * live[..., None],
         live[..., None].to(data.dtype).expand(shape),
         place[..., None].expand(shape),
-        seen(data).to(data.dtype),
+        there.to(data.dtype),
     )
     return torch.stack(channels, dim=1), level

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from seisdiff.errors import OptionError, SurveyError
-from seisdiff.networks.inputs import network_inputs, seen
-from seisdiff.pretrained import find_model
+from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
+from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
 
@@ -55,7 +55,9 @@ class UnetRestorer:
 
         self.device = torch.device(_device(spec.device))
         self.dtype = _precision(spec.precision, self.device)
-        network = load_unet(find_model(spec.model or f"{task}-unet"), task)
+        folder = find_model(spec.model or f"{task}-unet")
+        network = load_unet(folder, task)
+        self.reduction = float(model_card(folder)["recipe"].get("reduction_m_s", 0.0))
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples
@@ -64,7 +66,8 @@ class UnetRestorer:
     def restore(self, batch: Batch) -> Restored:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
         recorded = batch.data * batch.live[..., None]
-        predicted = self._predicted(recorded, batch.live, batch.offset)
+        step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
+        predicted = self._predicted(recorded, batch.live, batch.offset, step_ms)
         if self.task == "interpolate":
             return Restored(torch.where(batch.live[..., None], recorded, predicted))
         change = predicted * (seen(recorded) & batch.live[..., None])
@@ -73,17 +76,18 @@ class UnetRestorer:
         return Restored(recorded - change)
 
     @torch.inference_mode()
-    def _predicted(self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    def _predicted(self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, step_ms: float) -> torch.Tensor:
         valid = _inside(live, offset)
         order = torch.where(valid, offset, torch.inf).argsort(dim=1, stable=True)
         predicted = torch.zeros_like(data)
         for part in _parts(len(data), self._gathers_at_once(data.shape)):
             wide = order[part, :, None].expand_as(data[part])
+            place = offset[part].gather(1, order[part])
+            ahead = advance_of(place, step_ms, self.reduction)
             shown, level = network_inputs(
-                data[part].gather(1, wide), live[part].gather(1, order[part]), offset[part].gather(1, order[part]),
-                self.ref_offset,
-            )  # fmt: skip
-            out = self._fitting(shown, valid[part].gather(1, order[part])) * level
+                data[part].gather(1, wide), live[part].gather(1, order[part]), place, self.ref_offset, ahead
+            )
+            out = advance(self._fitting(shown, valid[part].gather(1, order[part])) * level, -ahead)
             predicted[part] = predicted[part].scatter(1, wide, out)
         return predicted
 

@@ -23,7 +23,8 @@ class Pair:
 
     Demultiple predicts the multiples and denoise the noise, which are subtracted; interpolate predicts the missing
     traces, which are put in. `live` and `wanted` (scene, trace) tell which traces are recorded, and on which the
-    prediction counts. `offset` is (scene, trace) in m, `largest` (scene) the largest one of the survey.
+    prediction counts. `offset` is (scene, trace) in m, `largest` (scene) the largest one of the survey,
+    `step_ms` (scene) the sample interval.
     """
 
     degraded: torch.Tensor
@@ -32,6 +33,7 @@ class Pair:
     wanted: torch.Tensor
     offset: torch.Tensor
     largest: torch.Tensor
+    step_ms: torch.Tensor
 
     @property
     def signal(self) -> torch.Tensor:
@@ -137,7 +139,9 @@ def _pair(
 ) -> Pair:
     largest = scenes.offset.abs().amax(1) * (1 + 0.3 * draws.uniform("largest") * draws.chance("larger", 0.3))
     degraded = degraded * live[..., None]
-    return Pair(degraded, target * wanted[..., None], live, wanted, scenes.offset, largest.clamp_min(1e-3))
+    return Pair(
+        degraded, target * wanted[..., None], live, wanted, scenes.offset, largest.clamp_min(1e-3), scenes.dt_ms
+    )
 
 
 def _mixed_noise(scenes: Scenes, draws: Draws) -> torch.Tensor:

@@ -1,0 +1,122 @@
+"""Time the U-Nets per gather: the bare network, the restorer, and the whole command from file to file; Radon beside it.
+
+    python benchmarks/unet.py                                          all three tasks with the shipped models
+    python benchmarks/unet.py --task demultiple --model trained/model
+
+Gathers of 60 traces x 1000 samples at 4 ms. The command runs as users run it, in a process of its own, on a file of 500
+gathers; its time counts from start to exit, and the overhead is what it takes beyond the bare network. The best of
+several runs counts, for other work on the machine only ever adds time; the load is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from seisdiff.restorers.base import Batch
+from seisdiff.restorers.unet import UnetRestorer, UnetSpec
+from seisdiff.segy import SegyWriter
+from seisdiff.synthetic.marine import marine_line
+
+TRACES, SAMPLES, FAR_M = 60, 1000, 3100.0
+TASKS = ("demultiple", "denoise", "interpolate")
+TARGET_MS, TARGET_OVERHEAD = 80.0, 0.25
+
+
+def best_ms(work: Callable[[], object], gathers: int, repeats: int) -> float:
+    """Return the least time per gather in ms over some runs after a first one."""
+    work()
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return 1000 * min(spent) / gathers
+
+
+def network_and_restorer_ms(task: str, model: str | None, gathers: int, repeats: int) -> tuple[float, float]:
+    """Return the time of the network alone, at the restorer's own shapes and precision, and of the restorer."""
+    restorer = UnetRestorer(task, UnetSpec(model=model), FAR_M)  # type: ignore[arg-type]
+    data = torch.randn(gathers, TRACES, SAMPLES, generator=torch.Generator().manual_seed(0))
+    offset = torch.linspace(150, FAR_M, TRACES, dtype=torch.float64).expand(gathers, -1)
+    live = torch.ones(gathers, TRACES, dtype=torch.bool)
+    live[:, ::7] = task != "interpolate"
+    batch = Batch(data, offset, live, 4.0 * torch.arange(SAMPLES, dtype=torch.float64))
+    shape = (-(-size // step) * step for size, step in zip((TRACES, SAMPLES), restorer.network.multiple, strict=True))
+    shown = torch.randn(gathers, 4, *shape).to(restorer.dtype, memory_format=torch.channels_last)
+    there = torch.ones(shown.shape[0], shown.shape[2], dtype=torch.bool)
+    there[:, TRACES:] = False
+    with torch.inference_mode():
+        bare = best_ms(lambda: restorer.network(shown, there), gathers, repeats)
+    return bare, best_ms(lambda: restorer.restore(batch), gathers, repeats)
+
+
+def make_line(folder: Path, gathers: int) -> Path:
+    """Write a line of NMO-corrected gathers with multiples."""
+    line = marine_line(gathers, TRACES, SAMPLES, noise_db=20.0).full
+    path = folder / "line.sgy"
+    writer = SegyWriter(path, line)
+    writer.write(slice(0, line.sizes["trace"]), None, line["amplitude"].values)
+    writer.close()
+    return path
+
+
+def command_ms(task: str, options: list[str], source: Path, gathers: int, threads: int, repeats: int) -> float:
+    """Return the time per gather of the whole command, file to file; interpolate fills every second trace."""
+    target = source.with_name("out.sgy")
+    refine = ["--refine", "2"] if task == "interpolate" else []
+    command = [sys.executable, "-m", "seisdiff", task, str(source), str(target), *refine, *options, "--overwrite", "-q"]
+    surroundings = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    return best_ms(lambda: subprocess.run(command, check=True, env=surroundings), gathers, repeats)
+
+
+def measure(task: str, model: str | None, gathers: int, threads: int, repeats: int) -> dict[str, float]:
+    """Return milliseconds per gather by what was timed, and the overhead of the command over the bare network."""
+    bare, restorer = network_and_restorer_ms(task, model, 8, 2 * repeats)
+    chosen = ["--method", "unet", *(["--set", f"model={model}"] if model else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        source = make_line(Path(folder), gathers)
+        whole = command_ms(task, chosen, source, gathers, threads, repeats)
+        radon = command_ms(task, ["--method", "radon"], source, gathers, threads, 1)
+    return {
+        "bare network": bare, "restorer": restorer, "command": whole,
+        "overhead of the command, %": 100 * (whole / bare - 1), "command with radon": radon,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Print the table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=TASKS, action="append")
+    parser.add_argument("--model", help="a model instead of the shipped one")
+    parser.add_argument("--gathers", type=int, default=500, help="gathers of the file")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    figures = {
+        task: measure(task, options.model, options.gathers, options.threads, options.repeats)
+        for task in options.task or TASKS
+    }
+    if options.json:
+        print(json.dumps({"ms_per_gather": figures, "threads": options.threads, "load": os.getloadavg()[0]}))
+        return
+    print(f"{TRACES} x {SAMPLES} samples, {options.threads} threads, load {os.getloadavg()[0]:.1f}; ms per gather")
+    for task, row in figures.items():
+        print(f"{task}: at most {TARGET_MS:.0f} ms and {TARGET_OVERHEAD:.0%} overhead are wanted")
+        for what, figure in row.items():
+            print(f"  {what:28s} {figure:8.1f}")
+
+
+if __name__ == "__main__":
+    main()
