@@ -17,7 +17,9 @@ from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
 from seisdiff.passes import Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
+from seisdiff.pretrained import find_model, model_digest
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
+from seisdiff.restorers.unet import UnetSpec
 from seisdiff.segy import describe_gathers
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey, gather_bounds
@@ -196,7 +198,10 @@ def _any_store(targets: Sequence[str]) -> bool:
 
 
 def _named_files(recipe: RestoreRecipe) -> dict[str, str]:
-    """Return the hash of each file that a recipe names, so that a changed file is a changed recipe."""
+    """Return the hash of each file that a recipe names and of its model, so that changed ones are a changed recipe."""
     names = {"nmo": recipe.nmo, "start": recipe.start}
     files = {name: Path(text) for name, text in names.items() if text and Path(text).is_file()}
-    return {f"{name}_file": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    hashes = {f"{name}_file": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    if isinstance(recipe.spec, UnetSpec):
+        hashes["model"] = model_digest(find_model(recipe.spec.model or f"{recipe.task}-unet"))
+    return hashes

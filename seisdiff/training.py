@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
@@ -24,7 +25,7 @@ from seisdiff.networks.inputs import advance, advance_of, network_inputs
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
-from seisdiff.pretrained import CARD, model_card
+from seisdiff.pretrained import CARD, WEIGHTS, model_card
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
 from seisdiff.validation import read_recipe
@@ -122,7 +123,7 @@ def _check(recipe: TrainRecipe, folder: Path, max_minutes: float | None, resume:
 def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
     """Return a fresh network, or that of a model, which must be of the recipe's task and shape."""
     if init_from is None:
-        return UNet(**recipe.network.model_dump())
+        return UNet(recipe.network)
     network = copy.deepcopy(load_unet(init_from, recipe.task)).requires_grad_(True).train()
     told = model_card(init_from)["recipe"]["network"]
     if told != recipe.network.model_dump(mode="json"):
@@ -158,9 +159,8 @@ def predict(network: torch.nn.Module, pair: Pair, reduction_m_s: float) -> tuple
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
     """Write the model directory: weights as bf16 safetensors, the network's shape, and all that made it."""
     folder.mkdir(parents=True, exist_ok=True)
-    half = UNet(**recipe.network.model_dump())
-    half.load_state_dict(network.state_dict())
-    half.bfloat16().save_pretrained(folder, safe_serialization=True)
+    half = {name: part.detach().bfloat16().cpu().contiguous() for name, part in network.state_dict().items()}
+    save_file(half, folder / WEIGHTS)
     card = {
         "task": recipe.task, "recipe": recipe.model_dump(mode="json"), "figures": dict(figures),
         "licence": "Apache-2.0",

@@ -26,7 +26,7 @@ def test_there_are_a_small_and_a_large_recipe_for_every_task() -> None:
 
 def parameters(recipe: TrainRecipe) -> int:
     with torch.device("meta"):
-        return sum(part.numel() for part in UNet(**recipe.network.model_dump()).parameters())
+        return sum(part.numel() for part in UNet(recipe.network).parameters())
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from seisdiff.cli.app import main
 from seisdiff.data import PairStream
 from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.networks.inputs import network_inputs
 from seisdiff.networks.models import load_unet
-from seisdiff.pretrained import WEIGHTS, find_model, model_card
+from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
@@ -224,3 +226,28 @@ class TestRestorer:
         batch = self.batch()
         fine, coarse = (self.restorer(trained, precision=name).restore(batch).signal for name in ("float32", "bf16"))
         assert float((fine - coarse).norm() / fine.norm()) < 2e-2
+
+
+def test_another_model_in_the_same_folder_is_another_run(trained: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(trained / "model", model)
+    before = model_digest(model)
+    weights = load_file(model / WEIGHTS)
+    first = next(iter(weights))
+    save_file({**weights, first: weights[first] + 1}, model / WEIGHTS)
+    assert model_digest(model) != before
+    (model / WEIGHTS).unlink()
+    with pytest.raises(OptionError, match="cannot be read"):
+        model_digest(model)
+
+
+def test_models_are_listed_and_shown(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--json"]) == 0
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)} == set(shipped_models())
+    assert main(["models", "show", str(trained / "model"), "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    weights = load_file(trained / "model" / WEIGHTS)
+    assert card["parameters"] == sum(part.numel() for part in weights.values())
+    assert card["recipe"]["network"]["widths"] == [8, 12]
+    assert main(["models", "show", "no_such_model"]) == 2
+    assert "expected a folder with model.json" in capsys.readouterr().err

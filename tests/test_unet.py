@@ -15,7 +15,7 @@ SMALL = {"widths": (8, 12, 16), "strides": ((2, 2), (2, 2)), "blocks": 1, "deep_
 
 def network(**changes: object) -> UNet:
     torch.manual_seed(0)
-    made = UNet(**UNetSpec.model_validate({**SMALL, **changes}).model_dump())
+    made = UNet(UNetSpec.model_validate({**SMALL, **changes}))
     with torch.no_grad():
         for part in made.parameters():
             if part.ndim > 1:
@@ -35,7 +35,7 @@ def test_returns_what_came_in_size() -> None:
 
 
 def test_begins_by_predicting_nothing() -> None:
-    assert not UNet(**SMALL)(inputs()).any()
+    assert not UNet(UNetSpec.model_validate(SMALL))(inputs()).any()
 
 
 def test_padding_traces_have_no_influence() -> None:

@@ -21,7 +21,7 @@ def load_unet(folder: Path, task: str) -> UNet:
     if card["task"] != task:
         raise OptionError(f"the model in {folder} does {card['task']}; expected one for {task}")
     try:
-        network = UNet(**UNetSpec.model_validate(card["recipe"]["network"]).model_dump())
+        network = UNet(UNetSpec.model_validate(card["recipe"]["network"]))
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
         raise OptionError(f"{folder / WEIGHTS} cannot be read: {error}") from None
@@ -30,4 +30,4 @@ def load_unet(folder: Path, task: str) -> UNet:
         raise OptionError(f"{folder} holds weights of another shape than its model.json tells: {told}") from None
     if not all(bool(part.isfinite().all()) for part in network.state_dict().values()):
         raise OptionError(f"{folder / WEIGHTS} holds weights that are not finite")
-    return network.float().eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[return-value]
+    return network.float().eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

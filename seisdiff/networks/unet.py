@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 from torch.nn import functional
@@ -51,45 +49,32 @@ class UNetSpec(BaseModel):
         return self
 
 
-class UNet(ModelMixin, ConfigMixin):
+class UNet(nn.Module):
     """The network: (batch, channel, trace, time) to (batch, out channel, trace, time)."""
 
-    @register_to_config
-    def __init__(
-        self,
-        in_channels: int = 4,
-        out_channels: int = 1,
-        widths: tuple[int, ...] = (32, 56, 80, 112, 128),
-        strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2)),
-        blocks: int = 1,
-        kernel: int = 3,
-        deep_kernel: int = 5,
-        time_fold: int = 2,
-        pooling: Pooling = "average",
-        noise_level: bool = False,
-    ) -> None:
+    def __init__(self, spec: UNetSpec) -> None:
         super().__init__()
-        self.level = LevelEmbedding(widths[-1]) if noise_level else None
-        condition = widths[-1] if noise_level else 0
-        self.enter = nn.Conv2d(in_channels * time_fold, widths[0], (3, 5), padding=(1, 2))
+        self.spec = spec
+        widths, blocks, kernel = spec.widths, spec.blocks, (spec.kernel, spec.kernel)
+        condition = widths[-1] if spec.noise_level else 0
+        self.level = LevelEmbedding(condition) if condition else None
+        self.enter = nn.Conv2d(spec.in_channels * spec.time_fold, widths[0], (3, 5), padding=(1, 2))
         self.down, self.pools, self.ups, self.merge = (nn.ModuleList() for _ in range(4))
-        for width, deeper, stride in zip(widths[:-1], widths[1:], strides, strict=True):
-            self.down.append(Blocks(width, blocks, (kernel, kernel), condition))
-            self.pools.append(
-                nn.Sequential(make_pooling(pooling, width, (stride[0], stride[1])), nn.Conv2d(width, deeper, 1))
-            )
+        for width, deeper, stride in zip(widths[:-1], widths[1:], spec.strides, strict=True):
+            self.down.append(Blocks(width, blocks, kernel, condition))
+            self.pools.append(nn.Sequential(make_pooling(spec.pooling, width, stride), nn.Conv2d(width, deeper, 1)))
             self.merge.append(nn.Conv2d(deeper, width, 1))
-            self.ups.append(Blocks(width, blocks, (kernel, kernel), condition))
-        self.bottom = Blocks(widths[-1], blocks + 1, (kernel, deep_kernel), condition)
-        self.leave = nn.Conv2d(widths[0], out_channels * time_fold, 3, padding=1)
+            self.ups.append(Blocks(width, blocks, kernel, condition))
+        self.bottom = Blocks(widths[-1], blocks + 1, (spec.kernel, spec.deep_kernel), condition)
+        self.leave = nn.Conv2d(widths[0], spec.out_channels * spec.time_fold, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     @property
     def multiple(self) -> tuple[int, int]:
         """What the numbers of traces and samples are padded to a multiple of."""
-        strides = self.config["strides"]
-        return math.prod(s[0] for s in strides), self.config["time_fold"] * math.prod(s[1] for s in strides)
+        strides = self.spec.strides
+        return math.prod(s[0] for s in strides), self.spec.time_fold * math.prod(s[1] for s in strides)
 
     def forward(
         self, inputs: torch.Tensor, valid: torch.Tensor | None = None, noise_level: torch.Tensor | None = None
@@ -99,7 +84,7 @@ class UNet(ModelMixin, ConfigMixin):
         `valid` (batch, trace) is false for padding traces; None where there are none. Traces and samples must be
         multiples of `multiple`. `noise_level` (batch) is between 0 and 1.
         """
-        fold = self.config["time_fold"]
+        fold = self.spec.time_fold
         mask = None if valid is None else valid[:, None, :, None].to(inputs.dtype)
         embedded = None if self.level is None else self.level(noise_level)
         features = _masked(self.enter(_fold_time(inputs, fold)), mask)

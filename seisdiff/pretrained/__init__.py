@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ from seisdiff.errors import OptionError
 
 SHIPPED = Path(__file__).resolve().parent
 CARD = "model.json"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+WEIGHTS = "weights.safetensors"
 
 
 def shipped_models() -> list[str]:
@@ -37,6 +38,15 @@ def model_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not {"task", "recipe"} <= card.keys():
         raise OptionError(f"{folder / CARD} is no model card: expected task and recipe")
     return card
+
+
+def model_digest(folder: Path) -> str:
+    """Return what tells one model from another: a hash of its card and weights; raises OptionError without them."""
+    try:
+        both = [(folder / name).read_bytes() for name in (CARD, WEIGHTS)]
+    except OSError as error:
+        raise OptionError(f"{folder} cannot be read: {error}") from None
+    return hashlib.sha256(b"".join(both)).hexdigest()
 
 
 def count_parameters(folder: Path) -> int:

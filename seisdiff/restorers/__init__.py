@@ -45,7 +45,7 @@ WORDS_OF = {
     "unet": "a trained network",
 }
 
-DEFAULT_METHOD = "unet"
+DEFAULT_METHOD = "radon"
 PLANNED = ("diffusion",)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,13 +12,11 @@ from torch.nn import functional
 
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
+from seisdiff.networks.models import load_unet
+from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
-
-if TYPE_CHECKING:
-    from seisdiff.networks.unet import UNet
-
 
 HALO = 64  # traces over which neighbouring windows of a wide gather fade into each other
 
@@ -51,8 +49,6 @@ class UnetRestorer:
         self.task: Task = task
         self.spec = spec
         self.ref_offset = float(ref_offset_m) if ref_offset_m > 0 else 1.0
-        from seisdiff.networks.models import load_unet  # diffusers takes a second to import
-
         self.device = torch.device(_device(spec.device))
         self.dtype = _precision(spec.precision, self.device)
         folder = find_model(spec.model or f"{task}-unet")

@@ -1,0 +1,179 @@
+"""What the parts of the demultiple U-Net are worth: variants trained for a few minutes each, measured on dev gathers.
+
+    python benchmarks/study.py --minutes 4 --out study            all variants, one after the other, on one core each
+    python benchmarks/study.py --minutes 4 --out study --only base adamw
+
+Each variant differs from configs/demultiple-unet.yaml in one thing and gets the same time, not the same steps: what is
+slower must be better. Variants that are done are not trained again. The figures of each go to a
+JSON file in OUT, and all of them, as the table of docs/unet-study.md, to OUT/study.md. Several can run side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from seisdiff.benchmark import run_benchmark
+from seisdiff.config import make_recipe
+from seisdiff.draws import Draws
+from seisdiff.engine import restore
+from seisdiff.judge import open_judge
+from seisdiff.pretrained import count_parameters
+from seisdiff.restorers.unet import UnetRestorer
+from seisdiff.scores.water import WATER_CLASSES
+from seisdiff.synthetic.recipe import load_scene_recipe
+from seisdiff.synthetic.scene import Scenes
+from seisdiff.tasks.pairs import DemultipleTask, Pair
+from seisdiff.training import TrainRecipe, load_train_recipe, train_model
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = {"shapes": [[64, 512]]}
+#: Each variant: what it changes of the network, of the stream, and of the training.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "base": {},
+    "depth 3": {"network": {"widths": [32, 56, 128], "strides": [[2, 2], [2, 2]]}},
+    "depth 4": {"network": {"widths": [32, 56, 80, 128], "strides": [[2, 2], [2, 2], [2, 2]]}},
+    "half width": {"network": {"widths": [16, 28, 40, 56, 64]}},
+    "twice the width": {"network": {"widths": [64, 112, 160, 224, 256]}},
+    "two blocks": {"network": {"blocks": 2}},
+    "kernel 5": {"network": {"kernel": 5}},
+    "deep kernel 3": {"network": {"deep_kernel": 3}},
+    "deep kernel 15": {"network": {"deep_kernel": 15}},
+    "no folding": {"network": {"time_fold": 1}},
+    "fold 4": {"network": {"time_fold": 4}},
+    "time before traces": {"network": {"strides": [[1, 2], [1, 2], [2, 2], [2, 2]]}},
+    "strided": {"network": {"pooling": "strided"}},
+    "low cut": {"network": {"pooling": "lowcut"}},
+    "absolute error only": {"training": {"rms_weight": 0.0}},
+    "mostly squared error": {"training": {"rms_weight": 5.0}},
+    "predicts primaries": {},
+    "adamw": {"training": {"optimizer": "adamw"}},
+    "batch 8": {"stream": {"batch": 8}},
+    "pools one by one": {"stream": {"window": 1, "pool": 32}},
+    "longer records": {"stream": {"shapes": [[64, 1024]]}},
+}
+COLUMNS = (
+    ("steps", 0), ("parameters, M", 2), ("SNR, 180 to 900 m", 1), ("below first multiple", 1), ("SNR, under 180 m", 1),
+    ("primaries only", 1), ("far third of traces", 1), ("AVO gradient error", 2), ("inserted within 2 dB, %", 0),
+    ("other polarity, dB", 0),
+)  # fmt: skip
+
+
+def recipe_of(name: str) -> TrainRecipe:
+    """Return the recipe of a variant."""
+    values = load_train_recipe(ROOT / "configs" / "demultiple-unet.yaml").model_dump(mode="json")
+    changes = VARIANTS[name]
+    values["stream"] |= BASE | changes.get("stream", {})
+    values["network"] |= changes.get("network", {})
+    return TrainRecipe.model_validate(values | changes.get("training", {}) | {"validation_every": 10**6})
+
+
+@contextmanager
+def predicting(primaries: bool) -> Iterator[None]:
+    """Let networks predict the primaries, with the noise on them, instead of the multiples."""
+    if not primaries:
+        yield
+        return
+    pair, answer = DemultipleTask.pair, UnetRestorer._answer
+
+    def other_pair(self: DemultipleTask, scenes: Scenes, draws: Draws) -> Pair:
+        made = pair(self, scenes, draws)
+        return replace(made, target=(made.degraded - made.target) * made.wanted[..., None])
+
+    def other_answer(self: UnetRestorer, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        return shown[:, 0] - answer(self, shown, valid)
+
+    with patch.object(DemultipleTask, "pair", other_pair), patch.object(UnetRestorer, "_answer", other_answer):
+        yield
+
+
+def trained(name: str, folder: Path, minutes: float) -> Path:
+    """Train a variant, unless that is done, and return its model."""
+    model = folder / name.replace(" ", "_") / "model"
+    if not (model / "model.json").is_file():
+        recipe = recipe_of(name)
+        scenes = {each: load_scene_recipe(ROOT / "synthetic" / f"{each}.yaml") for each in recipe.stream.recipes}
+        train_model(recipe, scenes, model.parent, max_minutes=minutes)
+    return model
+
+
+def figures_of(model: Path) -> dict[str, float]:
+    """Return the figures of a model on the judge's dev, 180 to 900 m of water unless told otherwise."""
+    judge, label = open_judge(ROOT / "benchmarks" / "judge"), f"unet:model={model}"
+    results = {each.case: each for each in run_benchmark(judge, methods=[label], tasks=["demultiple"]).results}
+    exact, only = results["exact"], results["primaries only"]
+    shallow, middle, _ = WATER_CLASSES
+    losses = np.concatenate([each for each in exact.insertion_db if each])
+    case = next(judge.cases("demultiple", "dev"))
+    recipe = make_recipe({"task": "demultiple", "method": "unet", "unet": {"model": str(model)}})
+    upright, turned = (
+        restore(case.degraded.assign(amplitude=sign * case.degraded["amplitude"]), recipe)["amplitude"].values
+        for sign in (1, -1)
+    )
+    truth, offset = case.truth["amplitude"].values, np.abs(case.truth["offset"].values)
+    far = offset > offset.max() * 2 / 3
+    log = [json.loads(line) for line in (model.parent / "log.jsonl").read_text().splitlines()]
+    return {
+        "steps": len(log),
+        "parameters, M": count_parameters(model) / 1e6,
+        "SNR, 180 to 900 m": exact.mean("snr_db", middle) or np.nan,
+        "below first multiple": exact.mean("snr_below_db", middle) or np.nan,
+        "SNR, under 180 m": exact.mean("snr_db", shallow) or np.nan,
+        "primaries only": only.mean("snr_db", middle) or np.nan,
+        "far third of traces": snr_db(truth[far], (upright - truth)[far]),
+        "AVO gradient error": exact.overall["avo_gradient_error"].quartiles[1],
+        "inserted within 2 dB, %": 100 * float(np.mean(np.abs(losses) < 2)),
+        "other polarity, dB": snr_db(upright, upright + turned),
+    }
+
+
+def snr_db(signal: np.ndarray, error: np.ndarray) -> float:
+    """Return 10 log10 of two powers."""
+    return 10 * float(np.log10(np.square(signal).sum() / max(np.square(error).sum(), 1e-30)))
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    """Return the figures as a Markdown table."""
+    rows = [f"| variant | {' | '.join(name for name, _ in COLUMNS)} |", "| --- |" + " ---: |" * len(COLUMNS)]
+    rows += [
+        f"| {variant} | {' | '.join(f'{row[name]:.{digits}f}' for name, digits in COLUMNS)} |"
+        for variant, row in figures.items()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Train and measure what is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=4.0, help="training of each variant")
+    parser.add_argument("--out", type=Path, default=Path("study"))
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in options.only:
+        done = options.out / f"{name.replace(' ', '_')}.json"
+        if not done.is_file():
+            with predicting(primaries=name == "predicts primaries"):
+                done.write_text(json.dumps(figures_of(trained(name, options.out, options.minutes))))
+            print(name, done.read_text(), flush=True)
+    found = {
+        name: json.loads(path.read_text())
+        for name in VARIANTS
+        if (path := options.out / f"{name.replace(' ', '_')}.json").is_file()
+    }
+    (options.out / "study.md").write_text(table(found))
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
