@@ -30,6 +30,9 @@ class StreamSpec(BaseModel):
     )
     noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
     far_m: Span | None = Field(default=None, description="limits of the largest offset, instead of theirs")
+    late_start: float | None = Field(
+        default=None, ge=0, le=1, description="share of records that begin late, instead of theirs"
+    )
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
         description="traces and samples of batches, in turn",
@@ -97,8 +100,10 @@ class PairStream:
 
 
 def _changed(recipe: SceneRecipe, spec: StreamSpec, domains: dict[Domain, float] | None) -> SceneRecipe:
-    """Return a scene recipe with the domains, the noise and the offsets that are wanted for training."""
-    processing = recipe.processing.model_copy(update={"domains": domains or recipe.processing.domains})
+    """Return a scene recipe with the domains, late starts, noise and offsets that are wanted for training."""
+    late = recipe.processing.late_start if spec.late_start is None else spec.late_start
+    wanted = {"domains": domains or recipe.processing.domains, "late_start": late}
+    processing = recipe.processing.model_copy(update=wanted)
     spread = recipe.spread.model_copy(update={"far_m": spec.far_m or recipe.spread.far_m})
     return recipe.model_copy(update={"processing": processing, "spread": spread, "noise": spec.noise or recipe.noise})
 

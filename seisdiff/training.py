@@ -20,8 +20,9 @@ from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import advance, advance_of, network_inputs
+from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
@@ -60,6 +61,9 @@ class TrainRecipe(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
+    again: float = Field(
+        default=0.0, ge=0, le=1, description="share of batches on which the network works once more on its own result"
+    )
     rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error beside the mean absolute")
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
@@ -214,6 +218,8 @@ class _Loop:
         pair = self.stream.batch(number)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
+        if float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again:
+            pair = self._restored(pair)
         with self.accelerator.autocast():
             predicted, level, pair = predict(self.model, pair, self.recipe.reduction_m_s)
         loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
@@ -223,6 +229,15 @@ class _Loop:
         self.optimizer.zero_grad()
         self.ema.step(self.model.parameters())
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _restored(self, pair: Pair) -> Pair:
+        """Return the pair after a first pass: what is still in the gathers is what the next one has to find."""
+        with self.accelerator.autocast():
+            predicted, level, _ = predict(self.model, pair, self.recipe.reduction_m_s)
+        ahead = advance_of(pair.offset, pair.step_ms[:, None], self.recipe.reduction_m_s)
+        found = advance(predicted.float() * level, -ahead) * (seen(pair.degraded) & pair.wanted[..., None])
+        return replace(pair, degraded=pair.degraded - found, target=pair.target - found)
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""

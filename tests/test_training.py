@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def recipe(task: str = "demultiple", **changes: object) -> TrainRecipe:
         "network": NETWORK,
         "steps": 30,
         "learning_rate": 4e-3,
+        "again": 0.3,
         "validation_batches": 1,
         "validation_every": 15,
         "stream": {"recipes": {"small": 1.0}, "shapes": [[8, 64]], "batch": 4, "pool": 4, "reuse": 32},
@@ -186,9 +188,9 @@ class TestRestorer:
         assert torch.allclose(one, many, atol=1e-5)
 
     def test_wide_gathers_come_in_windows_without_seams(self, trained: Path) -> None:
-        live = torch.ones(1, 500, dtype=torch.bool)
-        data = torch.randn(1, 500, 64, generator=torch.Generator().manual_seed(0))
-        offset = torch.linspace(10, 1500, 500, dtype=torch.float64)[None]
+        live = torch.ones(1, 1500, dtype=torch.bool)
+        data = torch.randn(1, 1500, 64, generator=torch.Generator().manual_seed(0))
+        offset = torch.linspace(10, 1500, 1500, dtype=torch.float64)[None]
         batch = Batch(data, offset, live, 4 * torch.arange(64, dtype=torch.float64))
         whole = self.restorer(trained).restore(batch).signal
         windowed = self.restorer(trained, batch_samples=2**12).restore(batch).signal
@@ -196,7 +198,7 @@ class TestRestorer:
         assert float((whole - windowed).norm() / removed.norm()) < 1e-2  # 40 dB
 
     def test_less_at_once_where_memory_runs_out(self, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        batch, restorer = self.batch(11, 2048), self.restorer(trained)
+        batch, restorer = self.batch(11, 2048), self.restorer(trained, passes=1)
         expected = restorer.restore(batch).signal
         answer, seen = restorer._answer, []
 
@@ -221,6 +223,14 @@ class TestRestorer:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(OptionError, match="finds no GPU"):
             self.restorer(trained, device="cuda")
+
+    def test_a_second_pass_works_on_what_is_left(self, trained: Path) -> None:
+        batch = self.batch()
+        once, twice, default = (self.restorer(trained, passes=n).restore(batch).signal for n in (1, 2, None))
+        again = self.restorer(trained, passes=1).restore(replace(batch, data=once)).signal
+        assert torch.allclose(twice, again, atol=1e-5)
+        assert not torch.allclose(twice, once, atol=1e-5)
+        assert torch.equal(default, twice)  # it was trained to
 
     def test_bf16_is_near(self, trained: Path) -> None:
         batch = self.batch()

@@ -133,9 +133,11 @@ def _check_options(method: str, names: Iterable[str]) -> None:
     from seisdiff.config import RestoreRecipe
     from seisdiff.errors import OptionError
 
-    spec = RestoreRecipe.model_fields[method].annotation if method in RESTORERS else None
+    if method not in RESTORERS:
+        return
+    known = getattr(RestoreRecipe.model_fields[method].annotation, "model_fields", {})
     for name in names:
-        if spec is not None and name not in spec.model_fields:
+        if name not in known:
             option = f"--{name.replace('_', '-')}"
             raise OptionError(
                 f"{option} says nothing to the method {method}; add --method radon, or leave {option} out"

@@ -18,7 +18,8 @@ from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
 
-HALO = 64  # traces over which neighbouring windows of a wide gather fade into each other
+MARGIN, FADE = 96, 32  # traces at a window's edge that are left to its neighbour, and over which one fades in
+OVERLAP = 2 * MARGIN + FADE
 
 
 class UnetSpec(BaseModel):
@@ -30,6 +31,12 @@ class UnetSpec(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU where there is one")
     precision: Literal["auto", "bf16", "float32"] = Field(
         default="auto", description="auto: bf16 where the processor has it"
+    )
+    passes: int | None = Field(
+        default=None,
+        ge=1,
+        le=8,
+        description="times that it works on what is left; by default 2 where trained to, else 1",
     )
     batch_samples: int = Field(
         default=2**19, ge=2**12, le=2**30, description="traces times samples that the network sees at once"
@@ -53,7 +60,9 @@ class UnetRestorer:
         self.dtype = _precision(spec.precision, self.device)
         folder = find_model(spec.model or f"{task}-unet")
         network = load_unet(folder, task)
-        self.reduction = float(model_card(folder)["recipe"].get("reduction_m_s", 0.0))
+        recipe = model_card(folder)["recipe"]
+        self.reduction = float(recipe.get("reduction_m_s", 0.0))
+        self.passes = spec.passes or (2 if recipe.get("again", 0.0) > 0 else 1)
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples
@@ -63,10 +72,12 @@ class UnetRestorer:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
         recorded = batch.data * batch.live[..., None]
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
-        predicted = self._predicted(recorded, batch.live, batch.offset, step_ms)
         if self.task == "interpolate":
+            predicted = self._predicted(recorded, batch.live, batch.offset, step_ms)
             return Restored(torch.where(batch.live[..., None], recorded, predicted))
-        change = predicted * (seen(recorded) & batch.live[..., None])
+        may_change, change = seen(recorded) & batch.live[..., None], torch.zeros_like(recorded)
+        for _ in range(self.passes):
+            change += self._predicted(recorded - change, batch.live, batch.offset, step_ms) * may_change
         if self.protect is not None:
             change = change - self.protect.restore(replace(batch, data=change, start=None)).signal
         return Restored(recorded - change)
@@ -85,7 +96,7 @@ class UnetRestorer:
             )
             out = advance(self._fitting(shown, valid[part].gather(1, order[part])) * level, -ahead)
             predicted[part] = predicted[part].scatter(1, wide, out)
-        return predicted
+        return predicted * data.any(2).any(1)[:, None, None]  # of nothing a network still makes something
 
     def _gathers_at_once(self, shape: torch.Size) -> int:
         return max(1, self.at_once // max(shape[1] * shape[2], 1))
@@ -115,13 +126,10 @@ class UnetRestorer:
         if traces <= widest:
             return self._answer(shown, valid)
         total = torch.zeros_like(shown[:, 0])
-        for begin in range(0, traces - HALO, widest - HALO):
+        for begin in range(0, traces - OVERLAP, widest - OVERLAP):
             window = slice(begin, min(begin + widest, traces))
-            number = torch.arange(window.stop - begin, dtype=shown.dtype)
-            rise = ((number + 0.5) / HALO).clamp(max=1) if begin else torch.ones_like(number)
-            fall = ((number.flip(0) + 0.5) / HALO).clamp(max=1) if window.stop < traces else torch.ones_like(number)
-            answer = self._answer(shown[:, :, window], valid[:, window])
-            total[:, window] += answer * (rise * fall)[:, None]
+            share = _share(window.stop - begin, begin > 0, window.stop < traces)
+            total[:, window] += self._answer(shown[:, :, window], valid[:, window]) * share[:, None]
         return total
 
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -142,8 +150,14 @@ def _whole_steps(traces: int, network: UNet) -> int:
 
 
 def _narrowest(network: UNet) -> int:
-    """Return the fewest traces that a window may have: what fades on either side, and as much between."""
-    return _whole_steps(3 * HALO, network)
+    """Return the fewest traces that a window may have: what it shares on either side."""
+    return -(-2 * OVERLAP // network.multiple[0]) * network.multiple[0]
+
+
+def _share(traces: int, before: bool, after: bool) -> torch.Tensor:
+    """Return how much each trace of a window counts where there is one before or after it: the shares add up to one."""
+    rise = ((torch.arange(traces) - MARGIN + 0.5) / FADE).clamp(0, 1)
+    return (rise if before else 1.0) * (rise.flip(0) if after else torch.ones(traces))
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
