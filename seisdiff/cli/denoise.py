@@ -40,8 +40,8 @@ def denoise(
 ) -> None:
     """Take noise out of gathers.
 
-    A trained U-Net predicts the noise, which is subtracted. --method radon keeps what is coherent along offset, and fk,
-    ssa, fx and median know noise by marks of their own. Muted samples stay zero and dead traces stay dead.
+    radon keeps what is coherent along offset; fk, ssa, fx and median know noise by other marks, and unet by training.
+    Muted samples stay zero and dead traces stay dead.
 
     Examples:
 

@@ -57,12 +57,12 @@ def interpolate(
     """Fill dead traces, or make new ones between those recorded.
 
     Dead traces are all zero or have trace identification code 2; they are filled below the mute of their neighbours
-    and become live. Recorded traces come back bit for bit. A trained U-Net predicts the others; --method radon, pocs
-    and fx do without training.
+    and become live. Recorded traces come back bit for bit.
 
     Examples:
 
       seisdiff interpolate shots.sgy filled.sgy
+      seisdiff interpolate shots.sgy filled.sgy --method unet
       seisdiff interpolate shots.sgy dense.sgy --refine 2
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """
