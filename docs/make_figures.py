@@ -41,6 +41,17 @@ def gom_demultiple(folder: Path) -> None:
     _save("gom_demultiple", panels, title=title, window=(1600, 7000))
 
 
+def gom_unet(folder: Path) -> None:
+    """The same gather by the U-Net, beside Radon."""
+    source, panels = FIELD / "prestack" / "gom_cdp_nmo.su", {}
+    for method, title in (("radon", "Radon"), ("unet", "U-Net")):
+        names = {part: folder / f"{method}_{part}.su" for part in ("output", "removed")}
+        _run("demultiple", source, names["output"], "--units", "ft", "--removed", names["removed"], "--method", method)
+        panels |= {f"{part}: {title}": open_survey(path, ReadOptions(units="ft")) for part, path in names.items()}
+    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple --method radon and --method unet, default options"
+    _save("gom_unet", panels, title=title, window=(1600, 7000))
+
+
 def demo_demultiple(folder: Path) -> None:
     """Made line, of which the primaries are known."""
     _run("demo", folder / "demo", "--gathers", "6")
@@ -126,7 +137,7 @@ def _save(
 
 
 FIGURE_MAKERS: dict[str, Callable[[Path], None]] = {
-    make.__name__: make for make in (gom_demultiple, demo_demultiple, viking_denoise, viking_interpolate)
+    make.__name__: make for make in (gom_demultiple, gom_unet, demo_demultiple, viking_denoise, viking_interpolate)
 }
 
 if __name__ == "__main__":

@@ -232,11 +232,14 @@ class _Loop:
 
     @torch.no_grad()
     def _restored(self, pair: Pair) -> Pair:
-        """Return the pair after a first pass: what is still in the gathers is what the next one has to find."""
+        """Return the pair after a first pass: gathers with what is left in them, or with the traces that it made."""
         with self.accelerator.autocast():
             predicted, level, _ = predict(self.model, pair, self.recipe.reduction_m_s)
         ahead = advance_of(pair.offset, pair.step_ms[:, None], self.recipe.reduction_m_s)
-        found = advance(predicted.float() * level, -ahead) * (seen(pair.degraded) & pair.wanted[..., None])
+        found = advance(predicted.float() * level, -ahead) * pair.wanted[..., None]
+        if self.recipe.task == "interpolate":
+            return replace(pair, degraded=torch.where(pair.live[..., None], pair.degraded, found))
+        found = found * seen(pair.degraded)
         return replace(pair, degraded=pair.degraded - found, target=pair.target - found)
 
     def _share_of_rate(self, number: int) -> float:

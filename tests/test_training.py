@@ -124,6 +124,21 @@ def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> Non
         load_train_recipe(tmp_path / "bad.yaml")
 
 
+def test_filled_traces_are_worked_on_again(tmp_path: Path) -> None:
+    folder = train_model(recipe("interpolate", steps=4, again=1.0), SCENES, tmp_path)
+    spec = UnetSpec(model=str(folder), precision="float32")
+    live = torch.arange(12).expand(2, -1) % 3 != 1
+    data = torch.randn(2, 12, 64, generator=torch.Generator().manual_seed(0)) * live[..., None]
+    offset = torch.linspace(100, 1500, 12, dtype=torch.float64).expand(2, -1)
+    batch = Batch(data, offset, live, 4 * torch.arange(64, dtype=torch.float64))
+    once, twice = (
+        UnetRestorer("interpolate", spec.model_copy(update={"passes": n}), 1500.0).restore(batch).signal for n in (1, 2)
+    )
+    assert torch.equal(once[live], data[live])
+    assert torch.equal(twice[live], data[live])
+    assert not torch.equal(once, twice)
+
+
 def test_loss_is_that_of_its_formula() -> None:
     predicted, target, signal = torch.zeros(1, 2, 4), torch.full((1, 2, 4), 3.0), torch.full((1, 2, 4), 0.25)
     only = torch.tensor([[True, False]])

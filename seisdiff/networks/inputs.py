@@ -69,9 +69,9 @@ def network_inputs(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return inputs (gather, channel, trace, time) and the levels by which amplitudes were divided.
 
-    Traces are shown `advanced` (gather, trace) samples earlier, as the answer comes back. Channels are the balanced
-    amplitudes, 1 on live traces, the absolute offset over the largest one of the survey (the same whatever the unit of
-    length is), and 1 where a trace is not muted.
+    Dead traces are zero, or what was made of them before. Traces are shown `advanced` (gather, trace) samples earlier,
+    as the answer comes back. Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the
+    largest one of the survey (the same whatever the unit of length is), and 1 where a trace is not muted.
     """
     there = advance_mask(seen(data), advanced)
     data = advance(data, advanced) * there
@@ -79,7 +79,7 @@ def network_inputs(
     place = (offset.abs() / largest_offset).clamp(0, 2).to(data.dtype)
     shape = data.shape
     channels = (
-        data / level * live[..., None],
+        data / level,
         live[..., None].to(data.dtype).expand(shape),
         place[..., None].expand(shape),
         there.to(data.dtype),

@@ -36,7 +36,7 @@ class UnetSpec(BaseModel):
         default=None,
         ge=1,
         le=8,
-        description="times that it works on what is left; by default 2 where trained to, else 1",
+        description="times that it works on its own result; by default 2 where trained to, else 1",
     )
     batch_samples: int = Field(
         default=2**19, ge=2**12, le=2**30, description="traces times samples that the network sees at once"
@@ -73,8 +73,11 @@ class UnetRestorer:
         recorded = batch.data * batch.live[..., None]
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         if self.task == "interpolate":
-            predicted = self._predicted(recorded, batch.live, batch.offset, step_ms)
-            return Restored(torch.where(batch.live[..., None], recorded, predicted))
+            filled = recorded
+            for _ in range(self.passes):
+                predicted = self._predicted(filled, batch.live, batch.offset, step_ms)
+                filled = torch.where(batch.live[..., None], recorded, predicted)
+            return Restored(filled)
         may_change, change = seen(recorded) & batch.live[..., None], torch.zeros_like(recorded)
         for _ in range(self.passes):
             change += self._predicted(recorded - change, batch.live, batch.offset, step_ms) * may_change
