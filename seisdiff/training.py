@@ -61,6 +61,7 @@ class TrainRecipe(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
+    passes: int = Field(default=1, ge=1, le=8, description="times that it is applied at work, to its own result")
     again: float = Field(
         default=0.0, ge=0, le=1, description="share of batches on which the network works once more on its own result"
     )

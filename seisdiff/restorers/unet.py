@@ -36,7 +36,7 @@ class UnetSpec(BaseModel):
         default=None,
         ge=1,
         le=8,
-        description="times that it works on its own result; by default 2 where trained to, else 1",
+        description="times that it is applied, to its own result; by default those of its recipe",
     )
     batch_samples: int = Field(
         default=2**19, ge=2**12, le=2**30, description="traces times samples that the network sees at once"
@@ -62,7 +62,7 @@ class UnetRestorer:
         network = load_unet(folder, task)
         recipe = model_card(folder)["recipe"]
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
-        self.passes = spec.passes or (2 if recipe.get("again", 0.0) > 0 else 1)
+        self.passes = spec.passes or int(recipe.get("passes", 1))
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples

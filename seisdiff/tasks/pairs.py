@@ -54,12 +54,12 @@ class DemultipleTask:
     """Multiples of other strength, and of either sign, over the primaries; noise stays in.
 
     One scene in ten has no multiples at all: what has none must come back as it is. The others are brought to between
-    -12 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
+    -6 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
     waters have them, teach nothing but noise.
     """
 
     without = 0.1
-    levels_db = (-12.0, 12.0)
+    levels_db = (-6.0, 12.0)
 
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
         """Return degraded gathers and their multiples."""
