@@ -23,6 +23,7 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/radon.py
 	$(BIN)/python benchmarks/io.py
 	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/unet.py
 
 clean:
 	rm -rf .venv demo dist build

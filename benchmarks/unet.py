@@ -1,6 +1,6 @@
 """Time the U-Nets per gather: the bare network, the restorer, and the whole command from file to file; Radon beside it.
 
-    python benchmarks/unet.py                                          all three tasks with the shipped models
+    python benchmarks/unet.py                                          all tasks with the shipped models
     python benchmarks/unet.py --task demultiple --model trained/model
 
 Gathers of 60 traces x 1000 samples at 4 ms. The command runs as users run it, in a process of its own, on a file of 500
@@ -16,35 +16,24 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from radon import best_ms
 
+from seisdiff.pretrained import shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.segy import SegyWriter
 from seisdiff.synthetic.marine import marine_line
 
 TRACES, SAMPLES, FAR_M = 60, 1000, 3100.0
-TASKS = ("demultiple", "denoise", "interpolate")
+TASKS = [name.removesuffix("-unet") for name in shipped_models()]
 TARGET_MS, TARGET_OVERHEAD = 80.0, 0.25
 
 
-def best_ms(work: Callable[[], object], gathers: int, repeats: int) -> float:
-    """Return the least time per gather in ms over some runs after a first one."""
-    work()
-    spent = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - began)
-    return 1000 * min(spent) / gathers
-
-
 def network_and_restorer_ms(task: str, model: str | None, gathers: int, repeats: int) -> tuple[float, float]:
-    """Return the time of the network alone, at the restorer's own shapes and precision, and of the restorer."""
+    """Return the time of the network alone, all passes at the restorer's shapes and precision, and of the restorer."""
     restorer = UnetRestorer(task, UnetSpec(model=model), FAR_M)  # type: ignore[arg-type]
     data = torch.randn(gathers, TRACES, SAMPLES, generator=torch.Generator().manual_seed(0))
     offset = torch.linspace(150, FAR_M, TRACES, dtype=torch.float64).expand(gathers, -1)
@@ -57,12 +46,14 @@ def network_and_restorer_ms(task: str, model: str | None, gathers: int, repeats:
     there[:, TRACES:] = False
     with torch.inference_mode():
         bare = best_ms(lambda: restorer.network(shown, there), gathers, repeats)
-    return bare, best_ms(lambda: restorer.restore(batch), gathers, repeats)
+    return restorer.passes * bare, best_ms(lambda: restorer.restore(batch), gathers, repeats)
 
 
-def make_line(folder: Path, gathers: int) -> Path:
-    """Write a line of NMO-corrected gathers with multiples."""
+def make_line(folder: Path, gathers: int, holes: bool) -> Path:
+    """Write a line of NMO-corrected gathers with multiples, every seventh trace dead where `holes` are wanted."""
     line = marine_line(gathers, TRACES, SAMPLES, noise_db=20.0).full
+    if holes:
+        line["amplitude"][::7] = 0
     path = folder / "line.sgy"
     writer = SegyWriter(path, line)
     writer.write(slice(0, line.sizes["trace"]), None, line["amplitude"].values)
@@ -71,10 +62,9 @@ def make_line(folder: Path, gathers: int) -> Path:
 
 
 def command_ms(task: str, options: list[str], source: Path, gathers: int, threads: int, repeats: int) -> float:
-    """Return the time per gather of the whole command, file to file; interpolate fills every second trace."""
+    """Return the time per gather of the whole command, file to file."""
     target = source.with_name("out.sgy")
-    refine = ["--refine", "2"] if task == "interpolate" else []
-    command = [sys.executable, "-m", "seisdiff", task, str(source), str(target), *refine, *options, "--overwrite", "-q"]
+    command = [sys.executable, "-m", "seisdiff", task, str(source), str(target), *options, "--overwrite", "-q"]
     surroundings = os.environ | {"OMP_NUM_THREADS": str(threads)}
     return best_ms(lambda: subprocess.run(command, check=True, env=surroundings), gathers, repeats)
 
@@ -84,7 +74,7 @@ def measure(task: str, model: str | None, gathers: int, threads: int, repeats: i
     bare, restorer = network_and_restorer_ms(task, model, 8, 2 * repeats)
     chosen = ["--method", "unet", *(["--set", f"model={model}"] if model else [])]
     with tempfile.TemporaryDirectory() as folder:
-        source = make_line(Path(folder), gathers)
+        source = make_line(Path(folder), gathers, task == "interpolate")
         whole = command_ms(task, chosen, source, gathers, threads, repeats)
         radon = command_ms(task, ["--method", "radon"], source, gathers, threads, 1)
     return {
