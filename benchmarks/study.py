@@ -4,8 +4,8 @@
     python benchmarks/study.py --minutes 4 --out study --only base adamw
 
 Each variant differs from configs/demultiple-unet.yaml in one thing and gets the same time, not the same steps: what is
-slower must be better. Variants that are done are not trained again. The figures of each go to a
-JSON file in OUT, and all of them, as the table of docs/unet-study.md, to OUT/study.md. Several can run side by side.
+slower must be better. Variants that are done are not trained again. The figures of each go to a JSON file in OUT, and
+all of them as a table to OUT/study.md. Several can run side by side.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from seisdiff.engine import restore
 from seisdiff.judge import open_judge
 from seisdiff.pretrained import count_parameters
 from seisdiff.restorers.unet import UnetRestorer
+from seisdiff.scores import snr_db
 from seisdiff.scores.water import WATER_CLASSES
 from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.synthetic.scene import Scenes
@@ -129,16 +130,11 @@ def figures_of(model: Path) -> dict[str, float]:
         "below first multiple": exact.mean("snr_below_db", middle) or np.nan,
         "SNR, under 180 m": exact.mean("snr_db", shallow) or np.nan,
         "primaries only": only.mean("snr_db", middle) or np.nan,
-        "far third of traces": snr_db(truth[far], (upright - truth)[far]),
+        "far third of traces": snr_db(truth, upright, far),
         "AVO gradient error": exact.overall["avo_gradient_error"].quartiles[1],
         "inserted within 2 dB, %": 100 * float(np.mean(np.abs(losses) < 2)),
-        "other polarity, dB": snr_db(upright, upright + turned),
+        "other polarity, dB": snr_db(upright, -turned),
     }
-
-
-def snr_db(signal: np.ndarray, error: np.ndarray) -> float:
-    """Return 10 log10 of two powers."""
-    return 10 * float(np.log10(np.square(signal).sum() / max(np.square(error).sum(), 1e-30)))
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:

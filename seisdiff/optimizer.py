@@ -7,8 +7,7 @@ demultiple network to 6.0 dB on the judge's dev gathers of 180 to 900 m where Ad
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import torch
 
@@ -36,13 +35,9 @@ class MuonAdamW(torch.optim.Optimizer):
         ]
         super().__init__([g for g in groups if g["params"]], {"lr": learning_rate, "weight_decay": weight_decay})
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update all parameters that have a gradient."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update all parameters that have a gradient; there is no `closure` to be evaluated again."""
         for group in self.param_groups:
             update = _orthogonal if group["muon"] else _adaptive
             for parameter in group["params"]:
@@ -50,7 +45,6 @@ class MuonAdamW(torch.optim.Optimizer):
                     continue
                 change = update(parameter.grad, self.state[parameter])
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(change, alpha=-group["lr"])
-        return None
 
 
 def _orthogonal(gradient: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:

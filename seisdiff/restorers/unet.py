@@ -90,7 +90,7 @@ class UnetRestorer:
         valid = _inside(live, offset)
         order = torch.where(valid, offset, torch.inf).argsort(dim=1, stable=True)
         predicted = torch.zeros_like(data)
-        for part in _parts(len(data), self._gathers_at_once(data.shape)):
+        for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
             place = offset[part].gather(1, order[part])
             ahead = advance_of(place, step_ms, self.reduction)
@@ -101,13 +101,14 @@ class UnetRestorer:
             predicted[part] = predicted[part].scatter(1, wide, out)
         return predicted * data.any(2).any(1)[:, None, None]  # of nothing a network still makes something
 
-    def _gathers_at_once(self, shape: torch.Size) -> int:
-        return max(1, self.at_once // max(shape[1] * shape[2], 1))
+    def _gathers_at_once(self, samples: int) -> int:
+        """Return how many gathers of so many samples on all their traces the network sees at once."""
+        return max(1, self.at_once // max(samples, 1))
 
     def _fitting(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Return the network's answer (gather, trace, time), with as much at once as memory allows."""
         while True:
-            gathers = self._gathers_at_once(torch.Size((0, *shown.shape[2:])))
+            gathers = self._gathers_at_once(shown.shape[2] * shown.shape[3])
             try:
                 pieces = [self._in_windows(shown[part], valid[part]) for part in _parts(len(shown), gathers)]
                 return torch.cat(pieces)
@@ -180,12 +181,12 @@ def _inside(live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
 
 
 def _precision(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto" and device.type == "cuda":
+    if name != "auto":
+        return torch.bfloat16 if name == "bf16" else torch.float32
+    if device.type == "cuda":
         return torch.bfloat16
-    if name == "auto":
-        fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if name == "bf16" else torch.float32
+    fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
 
 
 def _radon(ref_offset_m: float, protect_ms: float) -> RadonRestorer:
