@@ -15,7 +15,7 @@ from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe, Span
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
 
-_PARTS = ("primaries", "interbed", "surface", "live", "offset", "dt_ms")
+_PARTS = ("primaries", "interbed", "surface", "live", "offset", "dt_ms", "start", "water_ms", "domain")
 HELD_OUT_SEED = 1_000_003  # scenes for validation come from another seed
 
 

@@ -27,6 +27,8 @@ from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, model_card
+from seisdiff.restorers.base import Batch
+from seisdiff.restorers.first import FirstGuess, FirstSpec
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
 from seisdiff.validation import read_recipe
@@ -53,6 +55,7 @@ class TrainRecipe(BaseModel):
     reduction_m_s: float = Field(
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
+    first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
     stream: StreamSpec
     steps: int | None = Field(default=None, ge=1)
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -61,9 +64,9 @@ class TrainRecipe(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
-    passes: int = Field(default=1, ge=1, le=8, description="times that it is applied at work, to its own result")
+    passes: int = Field(default=1, ge=1, le=8, description="times that it is applied at work, shown its own result")
     again: float = Field(
-        default=0.0, ge=0, le=1, description="share of batches on which the network works once more on its own result"
+        default=0.0, ge=0, le=1, description="share of batches on which the network is shown its own result"
     )
     rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error beside the mean absolute")
     validation_batches: int = Field(default=6, ge=1)
@@ -156,9 +159,27 @@ def balanced_loss(
 def predict(network: torch.nn.Module, pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
     """Return the balanced prediction (scene, trace, sample), the levels of balance, and the pair as it was shown."""
     ahead = advance_of(pair.offset, pair.step_ms[:, None], reduction_m_s)
-    inputs, level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead)
+    late = torch.arange(pair.degraded.shape[-1], device=ahead.device) * pair.step_ms[:, None] >= pair.start_ms[:, None]
+    inputs, level = network_inputs(
+        pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
+    )
     shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
     return network(inputs.to(memory_format=torch.channels_last))[:, 0], level, shown
+
+
+def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
+    """Return the pair with what the recipe's quick method finds, gather by gather, for no two are alike in geometry."""
+    if recipe.first is None:
+        return pair
+    found = torch.zeros_like(pair.degraded)
+    index = torch.arange(pair.degraded.shape[-1], dtype=torch.float64, device=found.device)
+    for number, largest in enumerate(pair.largest.tolist()):
+        one = slice(number, number + 1)
+        offset = pair.offset[one].double()
+        start = pair.start_ms[one, None].double().expand_as(offset)
+        batch = Batch(pair.degraded[one], offset, pair.live[one], index * float(pair.step_ms[number]), start)
+        found[one] = FirstGuess(recipe.task, recipe.first, largest).found(batch)
+    return replace(pair, found=found * seen(pair.degraded))
 
 
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
@@ -197,7 +218,8 @@ class _Loop:
             recipe.stream, scene_recipes, recipe.task, recipe.seed, device,
             accelerator.process_index, accelerator.num_processes,
         )  # fmt: skip
-        self.checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
+        checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
+        self.checks = [with_first_guess(pair, recipe) for pair in checks]
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -216,11 +238,11 @@ class _Loop:
             self._tell(loss, pace)
 
     def _step(self, number: int) -> float:
-        pair = self.stream.batch(number)
+        pair = with_first_guess(self.stream.batch(number), self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         if float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again:
-            pair = self._restored(pair)
+            pair = self._found_again(pair)
         with self.accelerator.autocast():
             predicted, level, pair = predict(self.model, pair, self.recipe.reduction_m_s)
         loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
@@ -232,16 +254,13 @@ class _Loop:
         return float(loss.detach())
 
     @torch.no_grad()
-    def _restored(self, pair: Pair) -> Pair:
-        """Return the pair after a first pass: gathers with what is left in them, or with the traces that it made."""
+    def _found_again(self, pair: Pair) -> Pair:
+        """Return the pair with what the network itself finds."""
         with self.accelerator.autocast():
             predicted, level, _ = predict(self.model, pair, self.recipe.reduction_m_s)
         ahead = advance_of(pair.offset, pair.step_ms[:, None], self.recipe.reduction_m_s)
         found = advance(predicted.float() * level, -ahead) * pair.wanted[..., None]
-        if self.recipe.task == "interpolate":
-            return replace(pair, degraded=torch.where(pair.live[..., None], pair.degraded, found))
-        found = found * seen(pair.degraded)
-        return replace(pair, degraded=pair.degraded - found, target=pair.target - found)
+        return replace(pair, found=found if self.recipe.task == "interpolate" else found * seen(pair.degraded))
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""

@@ -1,4 +1,4 @@
-"""What a network is shown of a gather, in training and at work alike: amplitudes, live traces, offsets, mute."""
+"""What a network is shown of a gather, in training and at work alike: amplitudes, live traces, offsets, mute, and what is known before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 BALANCE_SAMPLES = 97  # of each of two running means
 QUIETEST = 1e-3  # of the loudest level of a gather, below which levels are not followed
-CHANNELS = 4
+CHANNELS = 6
 
 
 def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
@@ -65,13 +65,14 @@ def advance_mask(mask: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
 
 def network_inputs(
     data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest_offset: torch.Tensor | float,
-    advanced: torch.Tensor,
+    advanced: torch.Tensor, found: torch.Tensor, late: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return inputs (gather, channel, trace, time) and the levels by which amplitudes were divided.
 
-    Dead traces are zero, or what was made of them before. Traces are shown `advanced` (gather, trace) samples earlier,
-    as the answer comes back. Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the
-    largest one of the survey (the same whatever the unit of length is), and 1 where a trace is not muted.
+    Dead traces are zero. Traces are shown `advanced` (gather, trace) samples earlier, as the answer comes back.
+    Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the largest one of the survey (the
+    same whatever the unit of length is), 1 where a trace is not muted, what was `found` of the answer beforehand, in
+    the balance of the amplitudes, and 1 where it is `late` (gather, trace, time) enough for something to be found.
     """
     there = advance_mask(seen(data), advanced)
     data = advance(data, advanced) * there
@@ -83,5 +84,7 @@ def network_inputs(
         live[..., None].to(data.dtype).expand(shape),
         place[..., None].expand(shape),
         there.to(data.dtype),
+        advance(found, advanced) / level,
+        advance_mask(late.expand(shape), advanced).to(data.dtype),
     )
     return torch.stack(channels, dim=1), level

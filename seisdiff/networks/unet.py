@@ -29,7 +29,7 @@ class UNetSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    in_channels: int = Field(default=4, ge=1, le=64)
+    in_channels: int = Field(default=6, ge=1, le=64)
     out_channels: int = Field(default=1, ge=1, le=8)
     widths: tuple[int, ...] = Field(default=(32, 56, 80, 112, 128), min_length=1, max_length=8)
     strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2))

@@ -16,6 +16,7 @@ from seisdiff.networks.models import load_unet
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
+from seisdiff.restorers.first import FirstGuess, FirstSpec
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
 
 MARGIN, FADE = 96, 32  # traces at a window's edge that are left to its neighbour, and over which one fades in
@@ -61,6 +62,8 @@ class UnetRestorer:
         folder = find_model(spec.model or f"{task}-unet")
         network = load_unet(folder, task)
         recipe = model_card(folder)["recipe"]
+        first = recipe.get("first")
+        self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
         self.passes = spec.passes or int(recipe.get("passes", 1))
         network = copy.deepcopy(network).to(self.device)
@@ -71,35 +74,43 @@ class UnetRestorer:
     def restore(self, batch: Batch) -> Restored:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
         recorded = batch.data * batch.live[..., None]
-        step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         if self.task == "interpolate":
-            filled = recorded
+            filled = torch.zeros_like(recorded)
             for _ in range(self.passes):
-                predicted = self._predicted(filled, batch.live, batch.offset, step_ms)
-                filled = torch.where(batch.live[..., None], recorded, predicted)
-            return Restored(filled)
-        may_change, change = seen(recorded) & batch.live[..., None], torch.zeros_like(recorded)
+                filled = self._predicted(batch, recorded, filled) * ~batch.live[..., None]
+            return Restored(recorded + filled)
+        may_change = seen(recorded) & batch.live[..., None]
+        change = self.first.found(replace(batch, data=recorded)) * may_change
         for _ in range(self.passes):
-            change += self._predicted(recorded - change, batch.live, batch.offset, step_ms) * may_change
+            change = self._predicted(batch, recorded, change) * may_change
         if self.protect is not None:
             change = change - self.protect.restore(replace(batch, data=change, start=None)).signal
         return Restored(recorded - change)
 
     @torch.inference_mode()
-    def _predicted(self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, step_ms: float) -> torch.Tensor:
-        valid = _inside(live, offset)
-        order = torch.where(valid, offset, torch.inf).argsort(dim=1, stable=True)
+    def _predicted(self, batch: Batch, data: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        """Return what the network makes of `data`, which has `found` in it by what went before."""
+        step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
+        valid = _inside(batch.live, batch.offset)
+        order = torch.where(valid, batch.offset, torch.inf).argsort(dim=1, stable=True)
         predicted = torch.zeros_like(data)
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
-            place = offset[part].gather(1, order[part])
+            place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
             ahead = advance_of(place, step_ms, self.reduction)
             shown, level = network_inputs(
-                data[part].gather(1, wide), live[part].gather(1, order[part]), place, self.ref_offset, ahead
-            )
+                data[part].gather(1, wide), live, place, self.ref_offset, ahead,
+                found[part].gather(1, wide), self._late(batch, part, order),
+            )  # fmt: skip
             out = advance(self._fitting(shown, valid[part].gather(1, order[part])) * level, -ahead)
             predicted[part] = predicted[part].scatter(1, wide, out)
         return predicted * data.any(2).any(1)[:, None, None]  # of nothing a network still makes something
+
+    def _late(self, batch: Batch, part: slice, order: torch.Tensor) -> torch.Tensor:
+        """Return bool (gather, trace, time), traces as the network sees them: from the start on, true where unknown."""
+        if batch.start is None:
+            return torch.ones(1, 1, 1, dtype=torch.bool)
+        return batch.times >= batch.start[part].gather(1, order[part])[..., None]
 
     def _gathers_at_once(self, samples: int) -> int:
         """Return how many gathers of so many samples on all their traces the network sees at once."""

@@ -15,6 +15,7 @@ from seisdiff.restorers.base import Batch
 
 #: Samples of the gathers that are worked on at once; windows that overlap and their spectra take many times that.
 AT_ONCE = 2**19
+QUIETEST = 1e-9  # of the loudest power, below which levels of noise are not told apart
 COURSE = 3  # time windows before and after that tell the level of the noise at one
 
 
@@ -231,12 +232,13 @@ def noise_power(typical: torch.Tensor) -> torch.Tensor:
     Noise is taken to have one spectrum, and one course in time, slow and common to all frequencies: both are medians,
     which events that come and go do not move much.
     """
-    tiny = torch.finfo(typical.dtype).tiny
+    loudest = typical.amax(dim=(1, 2), keepdim=True) if typical.numel() else typical
+    quietest = (QUIETEST * loudest).clamp_min(torch.finfo(typical.dtype).tiny)
     spectrum = typical.median(dim=1, keepdim=True).values
-    course = (typical / spectrum.clamp_min(tiny)).median(dim=2).values
+    course = (typical / torch.maximum(spectrum, quietest)).median(dim=2).values
     padded = torch.nn.functional.pad(course[:, None], (COURSE, COURSE), mode="replicate")[:, 0]
     course = padded.unfold(-1, 2 * COURSE + 1, 1).median(dim=-1).values[..., None]
-    return (typical / course.clamp_min(tiny)).median(dim=1, keepdim=True).values * course
+    return (typical / course.clamp_min(QUIETEST)).median(dim=1, keepdim=True).values * course
 
 
 def in_windows(

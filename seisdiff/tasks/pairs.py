@@ -14,7 +14,7 @@ import torch
 from seisdiff.draws import Draws
 from seisdiff.synthetic.gaps import draw_gaps
 from seisdiff.synthetic.recipe import GapSpec
-from seisdiff.synthetic.scene import Scenes
+from seisdiff.synthetic.scene import DOMAINS, Scenes
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Pair:
     Demultiple predicts the multiples and denoise the noise, which are subtracted; interpolate predicts the missing
     traces, which are put in. `live` and `wanted` (scene, trace) tell which traces are recorded, and on which the
     prediction counts. `offset` is (scene, trace) in m, `largest` (scene) the largest one of the survey,
-    `step_ms` (scene) the sample interval.
+    `step_ms` (scene) the sample interval, `start_ms` (scene) how long after the first sample there may be something to
+    take out, minus infinity where that is not told. `found` is what is known of the target beforehand.
     """
 
     degraded: torch.Tensor
@@ -34,6 +35,8 @@ class Pair:
     offset: torch.Tensor
     largest: torch.Tensor
     step_ms: torch.Tensor
+    start_ms: torch.Tensor
+    found: torch.Tensor
 
     @property
     def signal(self) -> torch.Tensor:
@@ -55,10 +58,12 @@ class DemultipleTask:
 
     One scene in ten has no multiples at all: what has none must come back as it is. The others are brought to between
     -6 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
-    waters have them, teach nothing but noise.
+    waters have them, teach nothing but noise. In three of ten it is not told when multiples begin.
     """
 
     without = 0.1
+    untold = 0.3
+    early_ms = 80.0
     levels_db = (-6.0, 12.0)
 
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
@@ -69,7 +74,10 @@ class DemultipleTask:
         keep = scenes.primaries + scenes.interbed
         multiples = strength * within_levels(scenes.surface, keep, *self.levels_db)
         noise = _mixed_noise(scenes, draws)
-        return _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
+        pair = _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
+        first = 2 * scenes.water_ms - scenes.start - draws.uniform("early", low=0.0, high=self.early_ms)
+        untold = draws.chance("untold", self.untold) | (scenes.domain == DOMAINS.index("depth"))
+        return replace(pair, start_ms=torch.where(untold, -torch.inf, first))
 
 
 class DenoiseTask:
@@ -140,8 +148,9 @@ def _pair(
     largest = scenes.offset.abs().amax(1) * (1 + 0.3 * draws.uniform("largest") * draws.chance("larger", 0.3))
     degraded = degraded * live[..., None]
     return Pair(
-        degraded, target * wanted[..., None], live, wanted, scenes.offset, largest.clamp_min(1e-3), scenes.dt_ms
-    )
+        degraded, target * wanted[..., None], live, wanted, scenes.offset, largest.clamp_min(1e-3), scenes.dt_ms,
+        torch.full_like(largest, -torch.inf), torch.zeros_like(degraded),
+    )  # fmt: skip
 
 
 def _mixed_noise(scenes: Scenes, draws: Draws) -> torch.Tensor:
