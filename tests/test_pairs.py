@@ -42,6 +42,18 @@ def test_multiples_are_what_the_input_holds_beyond_primaries_and_noise() -> None
     assert float(ratio.log().std()) > 0.3
 
 
+def test_multiples_begin_after_the_start_that_is_told() -> None:
+    made, draws = scenes()
+    pair = DemultipleTask().pair(made, draws)
+    told = pair.start_ms.isfinite()
+    assert 0 < int(told.sum()) < len(told)
+    sample = torch.arange(pair.target.shape[-1]) * pair.step_ms[:, None]
+    before = (sample < pair.start_ms[:, None] - 30.0)[:, None]  # a wavelet begins before its strongest part
+    early = (pair.target * before).square().sum((1, 2)) / pair.target.square().sum((1, 2)).clamp_min(1e-9)
+    assert float(early[told].max()) < 1e-2
+    assert before[told].any()
+
+
 def test_noise_is_what_the_input_holds_beyond_all_waves() -> None:
     made, draws = scenes()
     pair = DenoiseTask().pair(made, draws)

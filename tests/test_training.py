@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from seisdiff.cli.app import main
 from seisdiff.data import PairStream
 from seisdiff.errors import OptionError, OutputError, SurveyError
-from seisdiff.networks.inputs import network_inputs
+from seisdiff.networks.inputs import levels, seen
 from seisdiff.networks.models import load_unet
 from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
-from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model
+from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model, with_first_guess
 
 SCENES = {
     "small": SceneRecipe.model_validate(
@@ -64,8 +65,7 @@ def test_thirty_steps_lower_the_loss(trained: Path) -> None:
     untouched = []
     for number in range(30):
         pair = stream.batch(number)
-        still = torch.zeros_like(pair.offset)
-        level = network_inputs(pair.degraded, pair.live, pair.offset, pair.largest[:, None], still)[1]
+        level = levels(pair.degraded, seen(pair.degraded) & pair.live[..., None])
         target, signal = pair.target / level, (pair.degraded - pair.target) / level
         untouched.append(float(balanced_loss(torch.zeros_like(target), target, signal, pair.wanted, 0.5)))
     assert told[0] == pytest.approx(untouched[0], rel=1e-2)  # it begins by predicting nothing
@@ -123,6 +123,32 @@ def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> Non
     (tmp_path / "bad.yaml").write_text("task: denoise\nstream: {recipes: {small: 1}, bach: 3}\n")
     with pytest.raises(OptionError, match="nearest to bach is batch"):
         load_train_recipe(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("task", "first"),
+    [("demultiple", {"method": "radon", "options": {"solver": "ls"}}), ("denoise", {"method": "fk"})],
+)
+def test_training_and_work_begin_with_the_same_guess(task: str, first: dict[str, object], tmp_path: Path) -> None:
+    made = recipe(task, steps=2, first=first)
+    folder = train_model(made, SCENES, tmp_path)
+    pair = with_first_guess(PairStream(made.stream, SCENES, made.task, 0).batch(0), made)
+    number = int(pair.found.norm(dim=(1, 2)).argmax())
+    one, largest = slice(number, number + 1), float(pair.largest[number])
+    start = pair.start_ms[one, None].double().expand(1, 8)
+    times = float(pair.step_ms[number]) * torch.arange(64).double()
+    batch = Batch(pair.degraded[one], pair.offset[one].double(), pair.live[one], times, start)
+    restorer = UnetRestorer(made.task, UnetSpec(model=str(folder), precision="float32"), largest)
+    assert torch.allclose(restorer.first.found(batch) * seen(batch.data), pair.found[one], atol=1e-5)
+    assert float(pair.found[one].norm()) > 0.01 * float(batch.data.norm())
+    with pytest.raises(OptionError, match="first"):
+        load_train_recipe_with(tmp_path, first={"method": "radon", "options": {"cut": 3}})
+
+
+def load_train_recipe_with(folder: Path, **changes: object) -> TrainRecipe:
+    told = {**recipe().model_dump(mode="json", exclude={"name", "first"}), **changes}
+    (folder / "changed.yaml").write_text(yaml.safe_dump(told))
+    return load_train_recipe(folder / "changed.yaml")
 
 
 def test_filled_traces_are_worked_on_again(tmp_path: Path) -> None:
@@ -240,13 +266,23 @@ class TestRestorer:
         with pytest.raises(OptionError, match="finds no GPU"):
             self.restorer(trained, device="cuda")
 
-    def test_a_second_pass_works_on_what_is_left(self, trained: Path) -> None:
-        batch = self.batch()
+    def test_a_second_pass_is_shown_what_the_first_has_found(self, trained: Path) -> None:
+        batch, restorer = self.batch(), self.restorer(trained, passes=1)
         once, twice, default = (self.restorer(trained, passes=n).restore(batch).signal for n in (1, 2, None))
-        again = self.restorer(trained, passes=1).restore(replace(batch, data=once)).signal
-        assert torch.allclose(twice, again, atol=1e-5)
+        again = restorer._predicted(batch, batch.data, batch.data - once) * seen(batch.data) * batch.live[..., None]
+        assert torch.allclose(twice, batch.data - again, atol=1e-5)
         assert not torch.allclose(twice, once, atol=1e-5)
         assert torch.equal(default, twice)  # as its recipe says
+
+    def test_the_start_is_told(self, trained: Path) -> None:
+        batch, restorer = self.batch(), self.restorer(trained)
+        early, late, untold = (
+            restorer.restore(replace(batch, start=torch.full((3, 11), at, dtype=torch.float64))).signal
+            for at in (0.0, 120.0, -torch.inf)
+        )
+        assert torch.equal(early, untold)
+        assert torch.equal(untold, restorer.restore(batch).signal)
+        assert not torch.allclose(early, late, atol=1e-5)
 
     def test_bf16_is_near(self, trained: Path) -> None:
         batch = self.batch()

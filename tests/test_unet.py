@@ -24,7 +24,7 @@ def network(**changes: object) -> UNet:
 
 
 def inputs(traces: int = 16, samples: int = 64) -> torch.Tensor:
-    return torch.randn(2, 4, traces, samples, generator=torch.Generator().manual_seed(1))
+    return torch.randn(2, 6, traces, samples, generator=torch.Generator().manual_seed(1))
 
 
 def test_returns_what_came_in_size() -> None:
@@ -84,8 +84,12 @@ def test_shapes_that_do_not_agree_are_refused() -> None:
         UNetSpec(kernel=4)
 
 
-def still(offset: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(offset)
+def shown_of(
+    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest: float, ahead: float | torch.Tensor = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what a network is shown where nothing is known before."""
+    late = torch.ones(1, 1, 1, dtype=torch.bool)
+    return network_inputs(data, live, offset, largest, ahead + torch.zeros_like(offset), torch.zeros_like(data), late)
 
 
 class TestInputs:
@@ -105,29 +109,27 @@ class TestInputs:
 
     def test_balanced_gathers_have_a_root_mean_square_of_one(self) -> None:
         data, live, offset = self.gather()
-        shown, _ = network_inputs(data, live, offset, 600.0, still(offset))
+        shown, _ = shown_of(data, live, offset, 600.0)
         used = shown[:, 3] * live[..., None]
         power = (shown[:, 0].square() * used).sum((1, 2)) / used.sum((1, 2))
         assert torch.allclose(power, torch.ones(2), atol=1e-4)
 
     def test_amplitudes_scale_through(self) -> None:
         data, live, offset = self.gather()
-        (one, level), (other, louder) = (
-            network_inputs(data * f, live, offset, 600.0, still(offset)) for f in (1.0, 64.0)
-        )
+        (one, level), (other, louder) = (shown_of(data * f, live, offset, 600.0) for f in (1.0, 64.0))
         assert torch.allclose(one, other, atol=1e-5)
         assert torch.allclose(64 * level, louder, rtol=1e-4)
 
     def test_the_unit_of_length_does_not_matter(self) -> None:
         data, live, offset = self.gather()
-        metres, _ = network_inputs(data, live, offset, 600.0, still(offset))
-        feet, _ = network_inputs(data, live, offset / 0.3048, 600.0 / 0.3048, still(offset))
+        metres, _ = shown_of(data, live, offset, 600.0)
+        feet, _ = shown_of(data, live, offset / 0.3048, 600.0 / 0.3048)
         assert torch.allclose(metres, feet, atol=1e-6)
         assert float(metres[:, 2].max()) == 1.0
 
     def test_mute_and_dead_traces_are_told(self) -> None:
         data, live, offset = self.gather()
-        shown, _ = network_inputs(data, live, offset, 600.0, still(offset))
+        shown, _ = shown_of(data, live, offset, 600.0)
         assert not shown[:, 3, 3:, :50].any()
         assert bool((shown[:, 3, :3] == 1).all())
         assert not shown[:, 1, 5].any()
@@ -146,14 +148,23 @@ class TestInputs:
     def test_mutes_are_advanced_with_the_traces(self) -> None:
         data, live, offset = self.gather()
         ahead = torch.arange(6.0).expand(2, -1) * 10
-        shown, _ = network_inputs(data, live, offset, 600.0, ahead)
+        shown, _ = shown_of(data, live, offset, 600.0, ahead)
         assert shown[0, 3, 4].sum() == 750
         assert not shown[0, 3, 4, :10].any()
         assert not shown[0, 3, 4, -40:].any()
 
+    def test_what_is_found_before_comes_in_the_balance_and_the_moveout_of_the_data(self) -> None:
+        data, live, offset = self.gather()
+        ahead = torch.arange(6.0).expand(2, -1) * 10
+        late = (torch.arange(800) >= 300).expand(2, 6, -1)
+        shown, _ = network_inputs(data, live, offset, 600.0, ahead, data / 2, late)
+        assert torch.allclose(shown[:, 4] * shown[:, 3], shown[:, 0] / 2, atol=1e-4)
+        assert (shown[0, 5] > 0).sum(1).tolist() == [500] * 6
+        assert (shown[0, 5] > 0).int().argmax(1).tolist() == [300 - 10 * trace for trace in range(6)]
+
     def test_nothing_gives_nothing(self) -> None:
         zero = torch.zeros(1, 4, 50)
-        shown, level = network_inputs(zero, torch.ones(1, 4) > 0, torch.zeros(1, 4), 1.0, torch.zeros(1, 4))
+        shown, level = shown_of(zero, torch.ones(1, 4) > 0, torch.zeros(1, 4), 1.0)
         assert not shown[:, 0].any()
         assert bool(level.isfinite().all())
         assert bool((level > 0).all())

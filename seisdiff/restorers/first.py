@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.restorers.fk import FkRestorer, FkSpec
@@ -20,16 +20,27 @@ class FirstSpec(BaseModel):
     method: Literal["radon", "fk"]
     options: dict[str, Any] = {}
 
+    @property
+    def spec(self) -> RadonSpec | FkSpec:
+        """The options as that method takes them."""
+        return RadonSpec(**self.options) if self.method == "radon" else FkSpec(**self.options)
+
+    @model_validator(mode="after")
+    def _options_are_those_of_the_method(self) -> FirstSpec:
+        assert self.spec
+        return self
+
 
 class FirstGuess:
     """Finds multiples or noise (gather, trace, time) in a batch; nothing where no method is told."""
 
-    def __init__(self, task: Task, spec: FirstSpec | None, ref_offset_m: float) -> None:
+    def __init__(self, task: Task, first: FirstSpec | None, ref_offset_m: float) -> None:
         self.restorer: Restorer | None = None
-        if spec is not None and spec.method == "radon":
-            self.restorer = RadonRestorer(task, RadonSpec(**spec.options), ref_offset_m)
+        spec = None if first is None else first.spec
+        if isinstance(spec, RadonSpec):
+            self.restorer = RadonRestorer(task, spec, ref_offset_m)
         elif spec is not None:
-            self.restorer = FkRestorer(task, FkSpec(**spec.options), ref_offset_m)
+            self.restorer = FkRestorer(task, spec, ref_offset_m)
 
     def found(self, batch: Batch) -> torch.Tensor:
         """Return what would be taken out of live traces."""
