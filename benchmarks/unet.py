@@ -1,11 +1,12 @@
-"""Time the U-Nets per gather: the bare network, the restorer, and the whole command from file to file; Radon beside it.
+"""Time the U-Nets per gather: first guess, bare network, restorer, and the whole command from file to file.
 
     python benchmarks/unet.py                                          all tasks with the shipped models
     python benchmarks/unet.py --task demultiple --model trained/model
 
 Gathers of 60 traces x 1000 samples at 4 ms. The command runs as users run it, in a process of its own, on a file of 500
-gathers; its time counts from start to exit, and the overhead is what it takes beyond the bare network. The best of
-several runs counts, for other work on the machine only ever adds time; the load is printed.
+gathers; its time counts from start to exit, and the overhead is what it takes beyond the first guess and the bare
+network; the command with Radon stands beside it. The best of several runs counts, for other work on the machine only
+ever adds time; the load is printed.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ TASKS = [name.removesuffix("-unet") for name in shipped_models()]
 TARGET_MS, TARGET_OVERHEAD = 80.0, 0.25
 
 
-def network_and_restorer_ms(task: str, model: str | None, gathers: int, repeats: int) -> tuple[float, float]:
-    """Return the time of the network alone, all passes at the restorer's shapes and precision, and of the restorer."""
+def parts_ms(task: str, model: str | None, gathers: int, repeats: int) -> dict[str, float]:
+    """Return the time of the first guess, of all passes of the network at the restorer's shapes, of the restorer."""
     restorer = UnetRestorer(task, UnetSpec(model=model), FAR_M)  # type: ignore[arg-type]
     data = torch.randn(gathers, TRACES, SAMPLES, generator=torch.Generator().manual_seed(0))
     offset = torch.linspace(150, FAR_M, TRACES, dtype=torch.float64).expand(gathers, -1)
@@ -41,12 +42,18 @@ def network_and_restorer_ms(task: str, model: str | None, gathers: int, repeats:
     live[:, ::7] = task != "interpolate"
     batch = Batch(data, offset, live, 4.0 * torch.arange(SAMPLES, dtype=torch.float64))
     shape = (-(-size // step) * step for size, step in zip((TRACES, SAMPLES), restorer.network.multiple, strict=True))
-    shown = torch.randn(gathers, 4, *shape).to(restorer.dtype, memory_format=torch.channels_last)
+    shown = torch.randn(gathers, restorer.network.spec.in_channels, *shape).to(
+        restorer.dtype, memory_format=torch.channels_last
+    )
     there = torch.ones(shown.shape[0], shown.shape[2], dtype=torch.bool)
     there[:, TRACES:] = False
     with torch.inference_mode():
         bare = best_ms(lambda: restorer.network(shown, there), gathers, repeats)
-    return restorer.passes * bare, best_ms(lambda: restorer.restore(batch), gathers, repeats)
+        return {
+            "first guess": best_ms(lambda: restorer.first.found(batch), gathers, repeats),
+            "bare network, all passes": restorer.passes * bare,
+            "restorer": best_ms(lambda: restorer.restore(batch), gathers, repeats),
+        }
 
 
 def make_line(folder: Path, gathers: int, holes: bool) -> Path:
@@ -71,16 +78,15 @@ def command_ms(task: str, options: list[str], source: Path, gathers: int, thread
 
 def measure(task: str, model: str | None, gathers: int, threads: int, repeats: int) -> dict[str, float]:
     """Return milliseconds per gather by what was timed, and the overhead of the command over the bare network."""
-    bare, restorer = network_and_restorer_ms(task, model, 8, 2 * repeats)
+    parts = parts_ms(task, model, 8, 2 * repeats)
+    bare = parts["first guess"] + parts["bare network, all passes"]
     chosen = ["--method", "unet", *(["--set", f"model={model}"] if model else [])]
     with tempfile.TemporaryDirectory() as folder:
         source = make_line(Path(folder), gathers, task == "interpolate")
         whole = command_ms(task, chosen, source, gathers, threads, repeats)
         radon = command_ms(task, ["--method", "radon"], source, gathers, threads, 1)
-    return {
-        "bare network": bare, "restorer": restorer, "command": whole,
-        "overhead of the command, %": 100 * (whole / bare - 1), "command with radon": radon,
-    }  # fmt: skip
+    told = {"command": whole, "overhead of the command, %": 100 * (whole / bare - 1), "command with radon": radon}
+    return parts | told
 
 
 def main() -> None:

@@ -28,34 +28,38 @@ FIELD = Path(os.environ.get("SEISDIFF_FIELD_DATA", ROOT.parent / "shared" / "fie
 _DPI = 80
 _GREY_STEP = 5
 _NOISE_SEED, _HOLES_SEED = 1, 2
-_NOISE, _KILLED = 0.5, 0.25
+_NOISE, _KILLED = 1.0, 0.5
+_DENOISE = {"ssa": "SSA", "unet": "U-Net"}
+_FILL = {"pocs": "POCS", "unet": "U-Net"}
 
 
 def gom_demultiple(folder: Path) -> None:
-    """Real CMP gather: default options, as typed."""
-    names = {part: folder / f"{part}.su" for part in ("output", "removed")}
-    source = FIELD / "prestack" / "gom_cdp_nmo.su"
-    _run("demultiple", source, names["output"], "--units", "ft", "--removed", names["removed"])
-    panels = {name: open_survey(path, ReadOptions(units="ft")) for name, path in {"input": source, **names}.items()}
-    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple, default options"
-    _save("gom_demultiple", panels, title=title, window=(1600, 7000))
+    """Real CMP gather by Radon transform, as typed."""
+    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple --method radon"
+    _save("gom_demultiple", _gom(folder, {"radon": ""}), title=title, window=(1600, 7000))
 
 
 def gom_unet(folder: Path) -> None:
     """The same gather by the U-Net, beside Radon."""
-    source, panels = FIELD / "prestack" / "gom_cdp_nmo.su", {}
-    for method, title in (("radon", "Radon"), ("unet", "U-Net")):
+    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple by U-Net and by Radon, default options"
+    _save("gom_unet", _gom(folder, {"unet": ": U-Net", "radon": ": Radon"}), title=title, window=(1600, 7000))
+
+
+def _gom(folder: Path, methods: Mapping[str, str]) -> dict[str, xr.Dataset]:
+    """Return the gather, and what each method leaves and takes out."""
+    source = FIELD / "prestack" / "gom_cdp_nmo.su"
+    panels = {"input": open_survey(source, ReadOptions(units="ft"))}
+    for method, title in methods.items():
         names = {part: folder / f"{method}_{part}.su" for part in ("output", "removed")}
         _run("demultiple", source, names["output"], "--units", "ft", "--removed", names["removed"], "--method", method)
-        panels |= {f"{part}: {title}": open_survey(path, ReadOptions(units="ft")) for part, path in names.items()}
-    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple --method radon and --method unet, default options"
-    _save("gom_unet", panels, title=title, window=(1600, 7000))
+        panels |= {f"{part}{title}": open_survey(path, ReadOptions(units="ft")) for part, path in names.items()}
+    return panels
 
 
 def demo_demultiple(folder: Path) -> None:
     """Made line, of which the primaries are known."""
     _run("demo", folder / "demo", "--gathers", "6")
-    files = {"input": "line", "output": "line_radon", "removed": "multiples_radon", "truth: primaries": "primaries"}
+    files = {"input": "line", "output": "clean", "removed": "multiples", "truth: primaries": "primaries"}
     panels = {title: open_survey(folder / "demo" / f"{name}.sgy") for title, name in files.items()}
     scores = compare(panels["truth: primaries"], panels["output"], panels["input"]).overall
     figures = f"SNR {scores.input_snr_db:.1f} dB before, {scores.snr_db:.1f} dB after (6 gathers)"
@@ -63,40 +67,34 @@ def demo_demultiple(folder: Path) -> None:
 
 
 def viking_denoise(folder: Path) -> None:
-    """Real shots with noise added."""
+    """Real shots with noise added, by U-Net and by the best classical method for that noise."""
     recorded = _viking()
     noisy = _with_samples(recorded, _with_noise(recorded["amplitude"].values))
-    clean = restore(noisy, RestoreRecipe(task="denoise"))
-    scores = compare(recorded, clean, noisy).overall
-    panels = {
-        "as recorded": recorded,
-        f"noise added: SNR {scores.input_snr_db:.1f} dB": noisy,
-        f"output: SNR {scores.snr_db:.1f} dB": clean,
-        "removed": _with_samples(noisy, noisy["amplitude"].values - clean["amplitude"].values),
-    }
+    made = {title: restore(noisy, RestoreRecipe(task="denoise", method=name)) for name, title in _DENOISE.items()}
+    truth = recorded["amplitude"].values
+    panels = {"as recorded": recorded, f"noise added: {_snr(truth, noisy):.1f} dB": noisy}
+    panels |= {f"{title}: {_snr(truth, clean):.1f} dB": clean for title, clean in made.items()}
+    panels["removed: U-Net"] = _with_samples(noisy, noisy["amplitude"].values - made["U-Net"]["amplitude"].values)
     title = "Viking Graben, one of 4 marine shots: seisdiff denoise, default options; SNR against the shots as recorded"
     _save("viking_denoise", panels, title=title)
 
 
 def viking_interpolate(folder: Path) -> None:
-    """Real shots with traces killed."""
+    """Real shots with traces killed, by U-Net and by the best classical method for such gaps."""
     recorded = _viking()
     killed = np.random.default_rng(_HOLES_SEED).random(recorded.sizes["trace"]) < _KILLED
     truth = recorded["amplitude"].values
     holes = _with_samples(recorded, np.where(killed[:, None], 0, truth))
-    filled = restore(holes, RestoreRecipe(task="interpolate"))
-    quality = snr_db(truth, filled["amplitude"].values, killed)
-    panels = {
-        "as recorded": recorded,
-        f"{killed.sum()} of {len(killed)} traces killed": holes,
-        f"output: SNR {quality:.1f} dB in them": filled,
-        "as recorded minus output": _with_samples(recorded, truth - filled["amplitude"].values),
-    }
-    _save(
-        "viking_interpolate",
-        panels,
-        title="Viking Graben, one of 4 marine shots: seisdiff interpolate, default options",
-    )
+    made = {title: restore(holes, RestoreRecipe(task="interpolate", method=name)) for name, title in _FILL.items()}
+    panels = {"as recorded": recorded, f"{killed.sum()} of {len(killed)} traces killed": holes}
+    panels |= {f"{title}: {_snr(truth, filled, killed):.1f} dB": filled for title, filled in made.items()}
+    panels["as recorded minus U-Net"] = _with_samples(recorded, truth - made["U-Net"]["amplitude"].values)
+    title = "Viking Graben, one of 4 marine shots: seisdiff interpolate, default options; SNR of the filled traces"
+    _save("viking_interpolate", panels, title=title)
+
+
+def _snr(truth: np.ndarray, estimate: xr.Dataset, where: np.ndarray | slice = slice(None)) -> float:
+    return snr_db(truth[where], (estimate["amplitude"].values - truth)[where])
 
 
 def _run(*words: object) -> None:

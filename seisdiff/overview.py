@@ -213,8 +213,8 @@ def suggest_command(survey: xr.Dataset, source: str, amplitudes: Amplitudes, typ
     options += " --gather inline,crossline" if has_bins(survey) and keys == ["all"] else ""
     options += " --zero-nonfinite" if amplitudes.nonfinite_samples else ""
     if "field_record" in keys or not keys:
-        return f"seisdiff denoise {named[0]} {named[1]} --method radon{options} --removed {named[2]}"
-    return f"seisdiff demultiple {named[0]} {named[1]} --method radon{options} --removed {named[2]}"
+        return f"seisdiff denoise {named[0]} {named[1]}{options} --removed {named[2]}"
+    return f"seisdiff demultiple {named[0]} {named[1]}{options} --removed {named[2]}"
 
 
 def _with_trace_values(survey: xr.Dataset) -> xr.Dataset:

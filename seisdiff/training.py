@@ -246,6 +246,10 @@ class _Loop:
         with self.accelerator.autocast():
             predicted, level, pair = predict(self.model, pair, self.recipe.reduction_m_s)
         loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
+        if not math.isfinite(float(loss.detach())):
+            raise OptionError(
+                f"the loss is not finite at step {number}: resume from the last checkpoint, or lower learning_rate"
+            )
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()

@@ -13,7 +13,7 @@ from seisdiff.cli.app import main
 from seisdiff.restorers import RESTORERS, methods_for
 from tests.small_lines import RawFile, line_file, small_line
 
-_QUICK = ["--moveout-ms", "-50:200:25", "--kind", "parabolic"]
+_QUICK = ["--method", "radon", "--moveout-ms", "-50:200:25", "--kind", "parabolic"]
 _BROKEN = ("text.sgy", "broken.sgy")
 _NO_INTERVAL = ("small.su", "small-lsb.su")
 

@@ -16,7 +16,7 @@ from seisdiff.restorers.radon import RadonSpec
 
 def test_defaults_are_those_of_the_field() -> None:
     recipe = make_recipe({"task": "demultiple"})
-    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("radon", "sparse", 60, 40)
+    assert (recipe.method, recipe.radon.solver, recipe.radon.cut_ms, recipe.taper_ms) == ("unet", "sparse", 60, 40)
     assert (recipe.start, recipe.protect_ms, recipe.ref_offset_m, recipe.nmo, recipe.refine) == (None, 0, None, None, 1)
 
 

@@ -79,7 +79,7 @@ def command_for(number: int, path: Path) -> tuple[list[str], Path | None]:
     if kind == 1:
         return ["ingest", str(path), str(store), "-q"], store
     task = "demultiple" if kind == 2 else "denoise"
-    return [task, str(path), str(out), "-q", "--moveout-ms", "-50:100:25"], out
+    return [task, str(path), str(out), "-q", "--method", "radon", "--moveout-ms", "-50:100:25"], out
 
 
 def check(code: int, message: str, path: Path, out: Path | None) -> None:

@@ -250,10 +250,10 @@ def test_demo_command_improves_the_line(tmp_path, capsys):
     folder = tmp_path / "demo"
     assert main(["demo", str(folder), "--gathers", "3"]) == 0
     out = capsys.readouterr().out
-    files = {"line.sgy", "primaries.sgy", "line_radon.sgy", "multiples_radon.sgy", "demo.png"}
+    files = {"line.sgy", "primaries.sgy", "clean.sgy", "multiples.sgy", "demo.png"}
     assert files <= {path.name for path in folder.iterdir()}
     assert str(folder / "demo.png") in out.replace("\n", "")
-    parts = [open_segy(folder / name) for name in ("primaries.sgy", "line_radon.sgy", "line.sgy")]
+    parts = [open_segy(folder / name) for name in ("primaries.sgy", "clean.sgy", "line.sgy")]
     assert compare(*parts).overall.gain_db > 6
     assert main(["demo", str(folder)]) == 2
     assert "add --overwrite" in capsys.readouterr().err

@@ -179,7 +179,7 @@ def test_overview_as_json_and_for_the_terminal():
     parsed = json.loads(view.model_dump_json())
     assert parsed["fold"] == {"minimum": 24, "median": 24.0, "maximum": 24}
     assert parsed["next_command"] == (
-        "seisdiff demultiple 'my line.sgy' 'my line_out.sgy' --method radon --units ft --zero-nonfinite "
+        "seisdiff demultiple 'my line.sgy' 'my line_out.sgy' --units ft --zero-nonfinite "
         "--removed 'my line_removed.sgy'"
     )
     out = StringIO()
@@ -208,7 +208,7 @@ def test_mapping_puts_the_main_words_where_the_container_has_them():
 def test_proposed_command_repeats_what_was_typed():
     survey = survey_of().assign_attrs(length_unit="ft")
     view = describe(survey, "line.su", typed="--units ft --key cdp=25")
-    assert "--method radon --units ft --key cdp=25 --removed line_removed.su" in view.next_command
+    assert "--units ft --key cdp=25 --removed line_removed.su" in view.next_command
 
 
 def test_describe_changes_nothing_and_survives_the_smallest():

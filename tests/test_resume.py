@@ -18,7 +18,7 @@ import pytest
 from tests.segy_files import write_segy
 from tests.small_lines import RawFile, small_line
 
-_QUICK = ["--moveout-ms", "-50:200:25", "--kind", "parabolic"]
+_QUICK = ["--method", "radon", "--moveout-ms", "-50:200:25", "--kind", "parabolic"]
 _TILES = 30
 #: What makes a small file have many units: small shards, and few samples in memory.
 _SIZES = {

@@ -21,6 +21,7 @@ from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, s
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
+from seisdiff.tasks.pairs import Pair
 from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model, with_first_guess
 
 SCENES = {
@@ -164,6 +165,19 @@ def test_filled_traces_are_worked_on_again(tmp_path: Path) -> None:
     assert torch.equal(once[live], data[live])
     assert torch.equal(twice[live], data[live])
     assert not torch.equal(once, twice)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = PairStream.batch
+
+    def spoilt(self: PairStream, number: int) -> Pair:
+        pair = take(self, number)
+        return replace(pair, target=pair.target / 0) if number == 3 else pair
+
+    monkeypatch.setattr(PairStream, "batch", spoilt)
+    with pytest.raises(OptionError, match="not finite at step 3"):
+        train_model(recipe(steps=5), SCENES, tmp_path)
+    assert len(losses(tmp_path)) == 3
 
 
 def test_loss_is_that_of_its_formula() -> None:

@@ -24,9 +24,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Write 
 def demo(folder: Folder = Path("demo"), gathers: Gathers = 40, overwrite: Overwrite = False) -> None:
     """Make a small marine line, take its multiples out, and measure and draw the result.
 
-    DIR then holds the line (line.sgy) and its true primaries (primaries.sgy), what Radon made of the line
-    (line_radon.sgy), what was removed (multiples_radon.sgy), and a picture of the four (demo.png). The commands that
-    do the same by hand are printed on the way.
+    DIR then holds the line (line.sgy) and its true primaries (primaries.sgy), what the U-Net made of the
+    line (clean.sgy), what was removed (multiples.sgy), and a picture of the four (demo.png). The commands that do the
+    same by hand are printed on the way.
 
     Examples:
 
@@ -57,8 +57,8 @@ def demo_paths(folder: Path, overwrite: bool) -> dict[str, Path]:
     names = {
         "input": "line.sgy",
         "truth": "primaries.sgy",
-        "output": "line_radon.sgy",
-        "removed": "multiples_radon.sgy",
+        "output": "clean.sgy",
+        "removed": "multiples.sgy",
     }
     return {part: folder / name for part, name in names.items()} | {"picture": folder / "demo.png"}
 
@@ -83,12 +83,12 @@ def write_segy(survey: xr.Dataset, path: Path, history: str) -> None:
 
 
 def remove_multiples(paths: dict[str, Path]) -> None:
-    """Run the Radon demultiple, from the first multiple on."""
+    """Run demultiple with its default method, from the first multiple on."""
     from seisdiff.cli.progress import run_options
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
 
-    recipe = make_recipe({"task": "demultiple", "method": "radon", "start": "auto"})
+    recipe = make_recipe({"task": "demultiple", "start": "auto"})
     with run_options("demultiple", memory=1.0, resume=False, overwrite=True, quiet=False) as run:
         restore_file(str(paths["input"]), str(paths["output"]), recipe, removed=str(paths["removed"]), run=run)
 
@@ -106,6 +106,6 @@ def draw(paths: dict[str, Path]) -> None:
     from seisdiff.plots import plot_gathers, save_figure
     from seisdiff.sources import open_survey
 
-    titles = {"input": "input", "output": "output (Radon)", "removed": "removed", "truth": "truth: primaries"}
+    titles = {"input": "input", "output": "output", "removed": "removed", "truth": "truth: primaries"}
     panels = {title: open_survey(str(paths[part])) for part, title in titles.items()}
     save_figure(plot_gathers(panels), paths["picture"], overwrite=True)

@@ -76,14 +76,14 @@ def demultiple(
     """Take multiples out of NMO-corrected gathers.
 
     OUT has IN's traces, headers and sample format; only samples change. After NMO correction primaries are flat and
-    multiples curve down: radon models and subtracts what lies beyond --cut-ms of residual moveout, unet subtracts
-    the multiples that a trained network predicts.
+    multiples curve down: unet subtracts the multiples that a trained network predicts, radon models and subtracts what
+    lies beyond --cut-ms of residual moveout.
 
     Examples:
 
       seisdiff demultiple line.sgy clean.sgy --removed multiples.sgy
-      seisdiff demultiple line.sgy clean.sgy --start-ms auto --cut-ms 0:120,2500:60
-      seisdiff demultiple line.sgy clean.sgy --method unet --start-ms auto
+      seisdiff demultiple line.sgy clean.sgy --start-ms auto
+      seisdiff demultiple line.sgy clean.sgy --method radon --start-ms auto --cut-ms 0:120,2500:60
       seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)

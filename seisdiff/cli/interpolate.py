@@ -62,7 +62,7 @@ def interpolate(
     Examples:
 
       seisdiff interpolate shots.sgy filled.sgy
-      seisdiff interpolate shots.sgy filled.sgy --method unet
+      seisdiff interpolate shots.sgy filled.sgy --method pocs
       seisdiff interpolate shots.sgy dense.sgy --refine 2
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """

@@ -1,4 +1,4 @@
-"""What a network is shown of a gather, in training and at work alike: amplitudes, live traces, offsets, mute, and what is known before."""
+"""What a network is shown of a gather, in training and at work alike: amplitudes, mute, offsets, first guesses."""
 
 from __future__ import annotations
 

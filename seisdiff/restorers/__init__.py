@@ -45,7 +45,7 @@ WORDS_OF = {
     "unet": "a trained network",
 }
 
-DEFAULT_METHOD = "radon"
+DEFAULT_METHOD = "unet"
 PLANNED = ("diffusion",)
 
 
