@@ -31,7 +31,7 @@ def test_multiples_are_what_the_input_holds_beyond_primaries_and_noise() -> None
     made, draws = scenes()
     pair = DemultipleTask().pair(made, draws)
     rest = pair.degraded - pair.target
-    flipped = turned(made, draws)
+    flipped = turned(made, draws, share=0.0)
     keep = (flipped.primaries + flipped.interbed) * pair.live[..., None]
     other = (rest - keep)[pair.live]
     assert float((keep * flipped.surface).sum().abs()) < 0.5 * float(keep.norm() * flipped.surface.norm())

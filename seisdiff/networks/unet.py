@@ -137,7 +137,7 @@ class Block(nn.Module):
         if self.modulate is not None and embedded is not None:
             scale, shift = self.modulate(embedded)[..., None, None].chunk(2, dim=1)
             change = change * (1 + scale) + shift
-        return features + _masked(self.second(_masked(functional.relu(change), mask)), mask)
+        return _masked(self.second(_masked(functional.relu_(change), mask)), mask) + features
 
 
 class LevelEmbedding(nn.Module):
@@ -159,7 +159,10 @@ class LevelEmbedding(nn.Module):
 
 
 def _masked(features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    return features if mask is None else features * mask
+    """Return features, which nothing else needs as they are, zero where the mask is."""
+    if mask is None:
+        return features
+    return features * mask if torch.is_grad_enabled() else features.mul_(mask)
 
 
 def _fold_time(inputs: torch.Tensor, fold: int) -> torch.Tensor:

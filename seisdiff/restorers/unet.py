@@ -48,9 +48,10 @@ class UnetRestorer:
     """U-Net demultiple, denoise and interpolate.
 
     `ref_offset_m` is the largest offset of the survey, by which offsets are divided. Traces are shown to the network in
-    order of signed offset; a gather of more than `batch_samples` in windows of traces that fade into each other, and
-    fewer at once where memory runs out. `protect_ms` keeps what has less moveout than that at `ref_offset_m`: multiples
-    that were predicted go through a Radon transform, and only what lies beyond is subtracted.
+    order of signed offset, for demultiple of the absolute one; a gather of more than `batch_samples` in windows of
+    traces that fade into each other, and fewer at once where memory runs out. `protect_ms` keeps what has less moveout
+    than that at `ref_offset_m`: multiples that were predicted go through a Radon transform, and only what lies beyond
+    is subtracted.
     """
 
     def __init__(self, task: Task, spec: UnetSpec, ref_offset_m: float, protect_ms: float = 0.0) -> None:
@@ -92,7 +93,8 @@ class UnetRestorer:
         """Return what the network makes of `data`, which has `found` in it by what went before."""
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
-        order = torch.where(valid, batch.offset, torch.inf).argsort(dim=1, stable=True)
+        sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
+        order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
         predicted = torch.zeros_like(data)
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])

@@ -67,8 +67,8 @@ class DemultipleTask:
     levels_db = (-6.0, 12.0)
 
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
-        """Return degraded gathers and their multiples."""
-        scenes = turned(scenes, draws)
+        """Return degraded gathers and their multiples; they are shown in order of offset, never turned."""
+        scenes = turned(scenes, draws, share=0.0)
         strength = torch.exp(0.6 * draws.normal("strength", 1, 1)) * _sign(draws, "sign", 0.25)
         strength = strength * ~draws.chance("without", self.without)[:, None, None]
         keep = scenes.primaries + scenes.interbed
@@ -128,9 +128,9 @@ def within_levels(part: torch.Tensor, other: torch.Tensor, low_db: float, high_d
     return part * 10 ** ((level - wanted) / 20) * (power > 0)
 
 
-def turned(scenes: Scenes, draws: Draws) -> Scenes:
-    """Return scenes of which every second one has its traces in the opposite order, with another polarity."""
-    backwards = draws.chance("backwards", 0.5)
+def turned(scenes: Scenes, draws: Draws, share: float = 0.5) -> Scenes:
+    """Return scenes of which a share has its traces in the opposite order, and every second one another polarity."""
+    backwards = draws.chance("backwards", share)
     sign = _sign(draws, "polarity", 0.5)
 
     def turn(part: torch.Tensor) -> torch.Tensor:
