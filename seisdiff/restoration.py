@@ -28,8 +28,8 @@ from seisdiff.tasks.zone import mute_weights, start_weights
 
 Notify = Callable[[str], None]
 
-#: Padded samples that a restorer is given at once.
-_BATCH_BYTES = 64 * 2**20
+#: Padded samples that a restorer is given at once: few enough to stay in the cache of a processor.
+_BATCH_BYTES = 8 * 2**20
 #: How many gathers, and traces of each, are looked at for signs that NMO is missing.
 _LOOKED_AT, _LOOKED_AT_TRACES = 3, 32
 _TORCH_DTYPES = {4: torch.float32, 8: torch.float64}
