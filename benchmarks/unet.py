@@ -80,7 +80,7 @@ def measure(task: str, model: str | None, gathers: int, threads: int, repeats: i
     """Return milliseconds per gather by what was timed, and the overhead of the command over the bare network."""
     parts = parts_ms(task, model, 8, 2 * repeats)
     bare = parts["first guess"] + parts["bare network, all passes"]
-    chosen = ["--method", "unet", *(["--set", f"model={model}"] if model else [])]
+    chosen = ["--method", "unet", *(["--model", model] if model else [])]
     with tempfile.TemporaryDirectory() as folder:
         source = make_line(Path(folder), gathers, task == "interpolate")
         whole = command_ms(task, chosen, source, gathers, threads, repeats)

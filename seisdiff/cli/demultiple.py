@@ -52,6 +52,8 @@ def demultiple(
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
+    model: rst.Model = None,
+    device: rst.Device = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     nmo: Nmo = None,
@@ -87,7 +89,14 @@ def demultiple(
       seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {"cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind}
+    given = {
+        "cut_ms": cut_ms,
+        "moveout_ms": moveout_ms,
+        "solver": solver,
+        "kind": kind,
+        "model": model,
+        "device": device,
+    }
     recipe = {
         "task": "demultiple", **rst.method_values(method, given, settings), "start": start_ms, "taper_ms": taper_ms,
         "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,

@@ -19,6 +19,8 @@ def denoise(
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
+    model: rst.Model = None,
+    device: rst.Device = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     start_ms: rst.StartMs = None,
@@ -49,10 +51,11 @@ def denoise(
       seisdiff denoise shots.sgy clean.sgy --gather fldr --sort offset
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    given = {"moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device}
     recipe = {
         "task": "denoise", "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
         "zero_nonfinite": zero_nonfinite,
-        **rst.method_values(method, {"moveout_ms": moveout_ms, "solver": solver, "kind": kind}, settings),
+        **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,

@@ -37,6 +37,8 @@ def interpolate(
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
+    model: rst.Model = None,
+    device: rst.Device = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     zero_nonfinite: rst.ZeroNonfinite = False,
@@ -67,10 +69,11 @@ def interpolate(
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
+    given = {"moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device}
     recipe = {
         "task": "interpolate", "refine": refine, "to_offsets": to_offsets,
         "ref_offset_m": ref_offset, "zero_nonfinite": zero_nonfinite,
-        **rst.method_values(method, {"moveout_ms": moveout_ms, "solver": solver, "kind": kind}, settings),
+        **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,

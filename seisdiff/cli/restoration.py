@@ -106,6 +106,25 @@ MoveoutMs = Annotated[
         help="Radon: range of moveout modelled, ms at the reference offset.",
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|DIR",
+        rich_help_panel=METHOD,
+        help="Network: a shipped model (seisdiff models list) or a folder that seisdiff train made. Default: that of "
+        "the task.",
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda",
+        rich_help_panel=METHOD,
+        help="Network: where it runs; by default on a GPU where there is one.",
+    ),
+]
 ZeroNonfinite = Annotated[
     bool,
     typer.Option("--zero-nonfinite", metavar="", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros."),
@@ -129,18 +148,21 @@ def method_values(method: str, options: Mapping[str, Any], settings: list[str] |
 
 
 def _check_options(method: str, names: Iterable[str]) -> None:
-    """Raise OptionError for options that the method does not have: they are Radon's."""
+    """Raise OptionError for options that the method does not have: they are Radon's, or a network's."""
     from seisdiff.config import RestoreRecipe
     from seisdiff.errors import OptionError
 
     if method not in RESTORERS:
         return
-    known = getattr(RestoreRecipe.model_fields[method].annotation, "model_fields", {})
+    known = {
+        each: getattr(RestoreRecipe.model_fields[each].annotation, "model_fields", {})
+        for each in (method, "radon", "unet")
+    }
     for name in names:
-        if name not in known:
-            option = f"--{name.replace('_', '-')}"
+        if name not in known[method]:
+            option, other = f"--{name.replace('_', '-')}", next(each for each in known if name in known[each])
             raise OptionError(
-                f"{option} says nothing to the method {method}; add --method radon, or leave {option} out"
+                f"{option} says nothing to the method {method}; add --method {other}, or leave {option} out"
             )
 
 

@@ -44,7 +44,7 @@ def train(
     """Train a network on synthetic scenes that are made while it trains.
 
     DIR gets log.jsonl (a line a step), checkpoint/ (replaced at every validation) and, at the end, model/, which
-    --method unet takes with --set model=DIR/model. The length is that of the recipe, --steps or --max-minutes.
+    the commands take as --model DIR/model. The length is that of the recipe, --steps or --max-minutes.
     A training that was stopped goes on with --resume to the same end. On several GPUs:
     accelerate launch -m seisdiff train ...
 
