@@ -104,7 +104,10 @@ class UnetRestorer:
                 data[part].gather(1, wide), live, place, self.ref_offset, ahead,
                 found[part].gather(1, wide), self._late(batch, part, order),
             )  # fmt: skip
-            out = advance(self._fitting(shown, valid[part].gather(1, order[part])) * level, -ahead)
+            there = valid[part].gather(1, order[part])
+            if not bool(there.all()):
+                shown = shown * there[:, None, :, None]
+            out = advance(self._fitting(shown, there) * level, -ahead)
             predicted[part] = predicted[part].scatter(1, wide, out)
         return predicted * data.any(2).any(1)[:, None, None]  # of nothing a network still makes something
 
