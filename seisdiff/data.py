@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seisdiff.draws import Draws
-from seisdiff.synthetic.recipe import Domain, NoiseSpec, SceneRecipe, Span
+from seisdiff.synthetic.recipe import Domain, NoiseSpec, ProcessingSpec, SceneRecipe, Span
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
 
@@ -30,9 +30,7 @@ class StreamSpec(BaseModel):
     )
     noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
     far_m: Span | None = Field(default=None, description="limits of the largest offset, instead of theirs")
-    late_start: float | None = Field(
-        default=None, ge=0, le=1, description="share of records that begin late, instead of theirs"
-    )
+    processing: dict[str, Any] = Field(default={}, description="what processing has done, instead of theirs")
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
         description="traces and samples of batches, in turn",
@@ -41,6 +39,12 @@ class StreamSpec(BaseModel):
     pool: int = Field(default=16, ge=1, le=65536, description="scenes that are made together, of one recipe")
     window: int = Field(default=6, ge=1, le=1024, description="last pools of a shape that a batch is drawn from")
     reuse: int = Field(default=3, ge=1, le=64, description="how often a scene is used on average")
+
+    @field_validator("processing")
+    @classmethod
+    def _processing_is_known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        ProcessingSpec.model_validate(value)
+        return value
 
 
 class PairStream:
@@ -100,10 +104,9 @@ class PairStream:
 
 
 def _changed(recipe: SceneRecipe, spec: StreamSpec, domains: dict[Domain, float] | None) -> SceneRecipe:
-    """Return a scene recipe with the domains, late starts, noise and offsets that are wanted for training."""
-    late = recipe.processing.late_start if spec.late_start is None else spec.late_start
-    wanted = {"domains": domains or recipe.processing.domains, "late_start": late}
-    processing = recipe.processing.model_copy(update=wanted)
+    """Return a scene recipe with the domains, processing, noise and offsets that are wanted for training."""
+    wanted = recipe.processing.model_dump() | spec.processing | ({"domains": domains} if domains else {})
+    processing = ProcessingSpec.model_validate(wanted)
     spread = recipe.spread.model_copy(update={"far_m": spec.far_m or recipe.spread.far_m})
     return recipe.model_copy(update={"processing": processing, "spread": spread, "noise": spec.noise or recipe.noise})
 

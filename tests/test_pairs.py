@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 
-from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.data import PairStream, StreamSpec, _changed, held_out, output_snr_db, steps_for
 from seisdiff.draws import Draws
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.synthetic.scene import Scenes, make_scenes
@@ -112,6 +113,17 @@ def test_scenes_are_made_once_and_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     offsets = [{float(one.abs().sum()) for one in stream.batch(number).offset} for number in range(8)]
     assert sorted(made) == list(range(8))  # two shapes, three pools each and one more of each after two batches
     assert len(offsets[0] | offsets[2]) > 4  # more scenes than one pool has
+
+
+def test_processing_is_that_of_the_training_where_it_tells_any() -> None:
+    spec = StreamSpec(recipes={"small": 1.0}, processing={"domains": {"shot": 1.0}, "divergence": [1, 1]})
+    changed = _changed(RECIPE, spec, None)
+    assert changed.processing.domains == {"shot": 1.0}
+    assert changed.processing.divergence == (1, 1)
+    assert changed.processing.stretch == RECIPE.processing.stretch
+    assert _changed(RECIPE, spec, {"cmp": 1.0}).processing.domains == {"cmp": 1.0}
+    with pytest.raises(ValidationError, match="divergance"):
+        StreamSpec(recipes={"small": 1.0}, processing={"divergance": [0, 1]})
 
 
 def test_processes_see_other_pairs() -> None:
