@@ -58,11 +58,13 @@ class DemultipleTask:
 
     One scene in ten has no multiples at all: what has none must come back as it is. The others are brought to between
     -6 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
-    waters have them, teach nothing but noise. In three of ten it is not told when multiples begin.
+    waters have them, teach nothing but noise. In three of ten it is not told when multiples begin. In four of ten they
+    grow with offset by up to `growth`, as reflections beyond the critical angle do.
     """
 
     without = 0.1
     untold = 0.3
+    growth = 4.0
     early_ms = 80.0
     levels_db = (-6.0, 12.0)
 
@@ -72,7 +74,10 @@ class DemultipleTask:
         strength = torch.exp(0.6 * draws.normal("strength", 1, 1)) * _sign(draws, "sign", 0.25)
         strength = strength * ~draws.chance("without", self.without)[:, None, None]
         keep = scenes.primaries + scenes.interbed
-        multiples = strength * within_levels(scenes.surface, keep, *self.levels_db)
+        place = (scenes.offset.abs() / scenes.offset.abs().amax(1, keepdim=True).clamp_min(1e-3))[..., None]
+        growth = draws.uniform("growth", 1, 1, high=self.growth) * draws.chance("grows", 0.4)[:, None, None]
+        surface = scenes.surface * (1 + growth * place.square())
+        multiples = strength * within_levels(surface, keep, *self.levels_db)
         noise = _mixed_noise(scenes, draws)
         pair = _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
         first = 2 * scenes.water_ms - scenes.start - draws.uniform("early", low=0.0, high=self.early_ms)
@@ -81,9 +86,9 @@ class DemultipleTask:
 
 
 class DenoiseTask:
-    """All waves under noise of other strength; one scene in ten is clean."""
+    """All waves under noise of other strength; one scene in seven is clean."""
 
-    clean = 0.1
+    clean = 0.15
 
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
         """Return noisy gathers and their noise."""
