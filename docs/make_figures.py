@@ -93,8 +93,8 @@ def viking_interpolate(folder: Path) -> None:
     _save("viking_interpolate", panels, title=title)
 
 
-def _snr(truth: np.ndarray, estimate: xr.Dataset, where: np.ndarray | slice = slice(None)) -> float:
-    return snr_db(truth[where], (estimate["amplitude"].values - truth)[where])
+def _snr(truth: np.ndarray, estimate: xr.Dataset, where: np.ndarray | None = None) -> float:
+    return snr_db(truth, estimate["amplitude"].values, where)
 
 
 def _run(*words: object) -> None:
