@@ -118,6 +118,12 @@ def test_noise_has_a_spectrum_and_a_course_that_events_do_not_move() -> None:
     assert not noise_power(torch.zeros(1, 3, 4)).any()
 
 
+def test_a_burst_beside_silence_leaves_the_noise_finite() -> None:
+    typical = torch.zeros(1, 20, 40)
+    typical[0, 3:9] = 3e6  # over the smallest float32 that is infinite
+    assert bool(noise_power(typical).isfinite().all())
+
+
 def test_parts_of_a_batch_give_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     restorer: Restorer = SsaRestorer("denoise", SsaSpec(), 3000.0)
     batch = scaled_batch(gathers=4)
