@@ -100,7 +100,9 @@ class Restoration:
         allowed = mute_weights(padded.first, padded.stop, batch.data.shape[-1])
         recorded = batch.data * allowed
         start = padded.padding.place(starts)
-        corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times, start)
+        shown = nmo.forward(recorded) if nmo else recorded
+        numbers = torch.from_numpy(number.astype(np.int64))
+        corrected = Batch(shown, batch.offset, batch.live, batch.times, start, numbers)
         signal = self.restorer.restore(corrected).signal
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
         weights = start_weights(start, batch.times, self.recipe.taper_ms)
