@@ -165,15 +165,15 @@ def test_draws_are_the_same_in_any_company(models: dict[str, Path], task: str) -
 
 def test_the_mean_is_that_of_its_draws_and_the_spread_their_deviation(models: dict[str, Path]) -> None:
     batch = replace(scaled_batch(), number=torch.arange(3))
-    many = restorer(models, "denoise", samples=4)
+    many = restorer(models, "demultiple", samples=4)
     signal, spread = many.restore(batch)
     guided = many.guide.answer(batch)
     draws = torch.stack([many.predicted(batch, guided, many._noise(batch, n)) for n in range(4)])
     draws = batch.data - draws * many.may_change(batch)
     assert torch.allclose(signal, draws.mean(0), atol=1e-5)
     assert torch.allclose(spread, draws.std(0), atol=1e-4)  # type: ignore[arg-type]
-    assert restorer(models, "denoise", samples=1).restore(batch).spread is None
-    assert not torch.equal(restorer(models, "denoise", seed=1).restore(batch).signal, signal)
+    assert restorer(models, "demultiple", samples=1).restore(batch).spread is None
+    assert not torch.equal(restorer(models, "demultiple", seed=1).restore(batch).signal, signal)
 
 
 def test_recorded_traces_are_never_uncertain(models: dict[str, Path]) -> None:
