@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from seisdiff.config import make_recipe
 from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, noised, scheduler, weights, zone
+from seisdiff.engine import restore, restore_file
+from seisdiff.errors import OptionError
 from seisdiff.networks.inputs import FOUND, LATE, LIVE, SEEN
 from seisdiff.networks.models import grown
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.pretrained import WEIGHTS
 from seisdiff.restorers.base import Restorer
 from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
+from seisdiff.sources import open_survey
 from seisdiff.training import TrainRecipe, train_model
 from tests.contracts import RestorerContract, pad_traces, scaled_batch
+from tests.small_lines import RawFile, line_file, small_line
 from tests.test_training import NETWORK, SCENES, losses, recipe
 
 SPEC = DiffusionSpec(scale=0.5)
@@ -194,3 +200,60 @@ class TestDiffusionContract(RestorerContract):
 
     def restorer(self) -> Restorer:
         return restorer(self.models, "demultiple", samples=2)
+
+
+class TestFiles:
+    def run(self, models: dict[str, Path], source: Path, name: str, **options: object) -> Path:
+        made = make_recipe(
+            {
+                "task": "demultiple",
+                "method": "diffusion",
+                "start": "300",
+                "diffusion": {"model": str(models["demultiple"]), "samples": 2, "precision": "float32", **options},
+            }
+        )
+        target = source.with_name(f"{name}.sgy")
+        restore_file(str(source), str(target), made, spread=str(source.with_name(f"{name}_spread.sgy")))
+        return target
+
+    def test_a_spread_is_a_survey_of_the_same_traces(self, models: dict[str, Path], tmp_path: Path) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        target = self.run(models, source, "out")
+        spread, output = RawFile(tmp_path / "out_spread.sgy"), RawFile(target)
+        assert np.array_equal(spread.headers, output.headers)
+        values = open_survey(str(tmp_path / "out_spread.sgy"))
+        amplitude = values["amplitude"].values
+        assert amplitude.min() == 0
+        assert amplitude.max() > 0
+        assert not amplitude[:, values["time"].values <= 300].any()
+
+    def test_the_same_seed_gives_the_same_files_however_they_are_cut(
+        self, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        first, again = (self.run(models, source, name).read_bytes() for name in ("one", "two"))
+        assert first == again
+        assert self.run(models, source, "other", seed=5).read_bytes() != first
+        monkeypatch.setattr("seisdiff.restoration._BATCH_BYTES", 1)
+        cut = self.run(models, source, "cut")
+        whole, pieces = (open_survey(str(path))["amplitude"].values for path in (tmp_path / "one.sgy", cut))
+        assert np.abs(whole - pieces).max() < 1e-5 * np.sqrt(np.mean(whole**2)) * 10
+
+    def test_xarray_in_and_out(self, models: dict[str, Path]) -> None:
+        options = {"model": str(models["demultiple"]), "samples": 2}
+        made = make_recipe({"task": "demultiple", "method": "diffusion", "diffusion": options})
+        restored = restore(small_line().full, made)
+        assert restored["spread"].dims == restored["amplitude"].dims
+        assert float(restored["spread"].max()) > 0
+        one = make_recipe({"task": "demultiple", "method": "diffusion", "diffusion": {**options, "samples": 1}})
+        assert "spread" not in restore(small_line().full, one)
+
+    def test_a_spread_is_refused_where_nothing_knows_one(self, tmp_path: Path) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        for method in ({"method": "radon"}, {"method": "diffusion", "diffusion": {"samples": 1}}):
+            with pytest.raises(OptionError, match="--samples of 2 or more"):
+                restore_file(
+                    str(source), str(tmp_path / "out.sgy"), make_recipe({"task": "denoise", **method}),
+                    spread=str(tmp_path / "spread.sgy"),
+                )  # fmt: skip
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in.sgy"]
