@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from seisdiff.judge import open_judge
 from seisdiff.pretrained import CARD, model_card
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
+from seisdiff.survey import gather_bounds
 from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.training import TrainRecipe
 
@@ -59,8 +61,7 @@ def of_judge(model: Path, draws: int, split: str) -> Iterator[tuple[np.ndarray, 
         restored = restore(case.degraded, make_recipe(told | ({"start": "auto"} if task == "demultiple" else {})))
         error, spread = (restored[name].values for name in ("amplitude", "spread"))
         error = error - case.truth["amplitude"].values
-        bounds = np.cumsum(np.r_[0, case.truth["fold"].values])
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in pairwise(gather_bounds(case.truth)):
             there = spread[low:high] > 0
             size = np.sqrt(np.mean(spread[low:high][there] ** 2))
             yield error[low:high][there] / size, spread[low:high][there] / size
