@@ -3,8 +3,9 @@
     python benchmarks/diffusion.py                                shipped models
     python benchmarks/diffusion.py --model trained/model          another one
 
-The published setup (Durall et al., arXiv 2207.10451) is 2000 passes of a U-Net of 155 million parameters for a gather of
-64 x 128; its operations are counted on a network of the same widths (64 to 1024 channels, one residual block a level).
+The published setup (Durall et al., arXiv 2207.10451) is 2000 passes of a U-Net of 155 million parameters for a gather
+of 64 x 128; its operations are counted on a network of the same widths (64 to 1024 channels, one residual block a
+level).
 """
 
 from __future__ import annotations
