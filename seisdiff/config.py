@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from seisdiff.errors import OptionError
 from seisdiff.restorers import DEFAULT_METHOD, check_method
+from seisdiff.restorers.diffusion import DiffusionOptions
 from seisdiff.restorers.fk import FkSpec
 from seisdiff.restorers.fx import FxSpec
 from seisdiff.restorers.median import MedianSpec
@@ -43,6 +44,7 @@ class RestoreRecipe(BaseModel):
     median: MedianSpec = MedianSpec()
     pocs: PocsSpec = PocsSpec()
     unet: UnetSpec = UnetSpec()
+    diffusion: DiffusionOptions = DiffusionOptions()
     start: str | None = None
     taper_ms: float = Field(default=40.0, ge=0, le=10_000)
     protect_ms: float = Field(default=0.0, ge=0, le=100_000)

@@ -13,14 +13,16 @@ import numpy as np
 import xarray as xr
 
 from seisdiff.config import RestoreRecipe
+from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
 from seisdiff.passes import Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
-from seisdiff.pretrained import find_model, model_digest
+from seisdiff.pretrained import find_model, model_card, model_digest
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
+from seisdiff.restorers.diffusion import DiffusionOptions
 from seisdiff.restorers.unet import UnetSpec
-from seisdiff.segy import describe_gathers
+from seisdiff.segy import describe_gathers, quantise
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey, gather_bounds
 from seisdiff.units import Unit
@@ -35,17 +37,23 @@ def restore_file(
     recipe: RestoreRecipe,
     *,
     removed: str | None = None,
+    spread: str | None = None,
     reading: ReadOptions = ReadOptions(),
     run: RunOptions = RunOptions(),
     sample_format: str | None = None,
 ) -> Summary:
     """Restore every gather of a file or store into another; see RestoreRecipe for what is done.
 
-    `removed` names a second output: the input minus the written output. Raises a SeisdiffError for bad input; a run
-    that was interrupted can be resumed.
+    `removed` names a second output: the input minus the written output; `spread` one more: the standard deviation of
+    what was restored, which diffusion knows of two samples or more. Raises a SeisdiffError for bad input; a run that
+    was interrupted can be resumed.
     """
-    told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {"format": sample_format, "removed": removed}
-    targets = [target, *([removed] if removed else [])]
+    if spread and not knows_spread(recipe):
+        raise OptionError("a spread needs --method diffusion and --samples of 2 or more")
+    told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {
+        "format": sample_format, "removed": removed, "spread": spread,
+    }  # fmt: skip
+    targets = [name for name in (target, removed, spread) if name]
     for name in targets:
         container_of(name)
     with begin_run(source, targets, reading, told | _named_files(recipe), run) as ledger:
@@ -67,19 +75,29 @@ def restore_file(
             )
             for name in targets
         )
-        make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, bool(removed))
+        make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, bool(removed), bool(spread))
         return run_pass(Pass(survey, geometry, sinks, make), run, ledger)
 
 
+def knows_spread(recipe: RestoreRecipe) -> bool:
+    """Return whether a restoration knows how uncertain it is."""
+    return isinstance(recipe.spec, DiffusionOptions) and recipe.spec.samples > 1
+
+
 def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOptions()) -> xr.Dataset:
-    """Restore a survey and return another, in memory; the one given is not changed."""
+    """Restore a survey and return another, in memory; the one given is not changed.
+
+    Diffusion of two samples or more adds `spread` (trace, time), the standard deviation of what was restored.
+    """
     survey = _usable(survey, run.notify)
     restoration = prepare(recipe, survey, survey.attrs["sample_format"], run.notify)
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
-    sink = MemorySink(geometry.template, history_line(recipe) if run.history else None)
-    make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, False)
-    run_pass(Pass(survey, geometry, (sink,), make), run, None)
-    return sink.survey
+    history = history_line(recipe) if run.history else None
+    sinks = tuple(MemorySink(geometry.template, history) for _ in range(1 + knows_spread(recipe)))
+    make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, False, len(sinks) > 1)
+    run_pass(Pass(survey, geometry, sinks, make), run, None)
+    restored = sinks[0].survey
+    return restored if len(sinks) == 1 else restored.assign(spread=sinks[1].survey["amplitude"])
 
 
 def history_line(recipe: RestoreRecipe) -> str:
@@ -153,6 +171,7 @@ class _Restore:
     bounds: np.ndarray
     notify: Notify
     with_removed: bool
+    with_spread: bool
 
     def __call__(self, unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
         recipe = self.restoration.recipe
@@ -160,7 +179,7 @@ class _Restore:
         if unit.number == 0 and recipe.task == "demultiple" and recipe.nmo is None:
             warn_if_uncorrected(gathers, self.notify)
         gathers, out = self.geometry.expand(gathers, unit.gathers.start)
-        estimate, starts = self.restoration.estimate(gathers)
+        estimate, spread, starts = self.restoration.estimate(gathers, self.with_spread)
         rows = local_rows(unit, self.geometry.bounds)
         chosen = rows if out is None else out[rows]
         traces = cut_traces(gathers, chosen)
@@ -168,6 +187,9 @@ class _Restore:
         outputs = [kept]
         if self.with_removed:
             outputs.append(replace(kept, amplitude=traces.amplitude - kept.amplitude, raw_exception=None))
+        if spread is not None:
+            written, _ = quantise(spread[chosen], self.restoration.sample_format)
+            outputs.append(replace(kept, amplitude=written, raw_exception=None))
         figures = {"filled": (filled + unit.rows.start).tolist(), "clipped": clipped, "nonfinite": bad}
         if recipe.start == "auto":
             figures["starts"] = starts[np.isfinite(starts)].tolist()
@@ -203,5 +225,8 @@ def _named_files(recipe: RestoreRecipe) -> dict[str, str]:
     files = {name: Path(text) for name, text in names.items() if text and Path(text).is_file()}
     hashes = {f"{name}_file": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     if isinstance(recipe.spec, UnetSpec):
-        hashes["model"] = model_digest(find_model(recipe.spec.model or f"{recipe.task}-unet"))
+        model = find_model(recipe.spec.model or f"{recipe.task}-{recipe.method}")
+        hashes["model"] = model_digest(model)
+        if guide := model_card(model)["recipe"].get("guide"):
+            hashes["guide"] = model_digest(find_model(guide))
     return hashes

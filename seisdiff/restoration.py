@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +35,18 @@ _LOOKED_AT, _LOOKED_AT_TRACES = 3, 32
 _TORCH_DTYPES = {4: torch.float32, 8: torch.float64}
 
 
+class Estimate(NamedTuple):
+    """What a restorer says of some gathers: (trace, sample), its standard deviation, and starts (gather) it kept to.
+
+    The change is what is to be taken out of live traces, for interpolate what is to be put into dead ones; it is zero
+    wherever nothing may be changed. The spread is None where it was not asked for.
+    """
+
+    change: np.ndarray
+    spread: np.ndarray | None
+    starts: np.ndarray
+
+
 @dataclass(frozen=True)
 class Restoration:
     """A recipe made ready for one survey; `restore` is a function of the gathers it is given alone."""
@@ -46,21 +58,20 @@ class Restoration:
     velocities: VelocityModel | None
     start: StartTable | float | str | None
 
-    def estimate(self, gathers: Gathers) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the restorer says of some gathers, (trace, sample), and the start times it kept to, (gather).
-
-        The estimate is what is to be taken out of live traces, for interpolate what is to be put into dead ones; it is
-        zero wherever nothing may be changed.
-        """
+    def estimate(self, gathers: Gathers, with_spread: bool = False) -> Estimate:
+        """Return what the restorer says of some gathers."""
         estimate = np.zeros_like(gathers.amplitude)
+        spread = np.zeros_like(gathers.amplitude) if with_spread else None
         starts = self._starts(gathers)
         fold = int(np.diff(gathers.bounds).max(initial=1))
         for chosen in _batches(gathers, fold, self._wanted(gathers)):
             padded = pad_gathers(gathers, chosen, fold)
             change = self._change(padded, starts[padded.traces], gathers.number[chosen])
-            change = scale_up(change.to(_TORCH_DTYPES[estimate.dtype.itemsize]), padded.exponents)
-            estimate[padded.traces] = padded.padding.take_samples(change, gathers.amplitude.shape[1])
-        return estimate, starts[gathers.bounds[:-1]]
+            for target, values in zip((estimate, spread), change, strict=True):
+                if target is not None and values is not None:
+                    scaled = scale_up(values.to(_TORCH_DTYPES[target.dtype.itemsize]), padded.exponents)
+                    target[padded.traces] = padded.padding.take_samples(scaled, target.shape[1])
+        return Estimate(estimate, spread, starts[gathers.bounds[:-1]])
 
     def _wanted(self, gathers: Gathers) -> np.ndarray:
         """Return bool (gather): whether a gather holds live traces, and for interpolate dead ones too."""
@@ -94,18 +105,29 @@ class Restoration:
         )
         return restored, np.flatnonzero(filled), int(clipped)
 
-    def _change(self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray) -> torch.Tensor:
-        """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time), scaled."""
+    def _change(
+        self, padded: PaddedGathers, starts: np.ndarray, number: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return what is to be subtracted from live traces, or put into dead ones, (gather, trace, time), scaled.
+
+        And its standard deviation, where the restorer knows one.
+        """
         batch, nmo = padded.batch, self._nmo(padded.batch, number)
         allowed = mute_weights(padded.first, padded.stop, batch.data.shape[-1])
         recorded = batch.data * allowed
         start = padded.padding.place(starts)
-        corrected = Batch(nmo.forward(recorded) if nmo else recorded, batch.offset, batch.live, batch.times, start)
-        signal = self.restorer.restore(corrected).signal
+        shown = nmo.forward(recorded) if nmo else recorded
+        numbers = torch.from_numpy(number.astype(np.int64))
+        corrected = Batch(shown, batch.offset, batch.live, batch.times, start, numbers)
+        signal, spread = self.restorer.restore(corrected)
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
         weights = start_weights(start, batch.times, self.recipe.taper_ms)
-        change = change * weights
-        return (nmo.inverse(change) * (weights > 0) if nmo else change) * allowed
+
+        def recorded_in(values: torch.Tensor) -> torch.Tensor:
+            values = values * weights
+            return (nmo.inverse(values) * (weights > 0) if nmo else values) * allowed
+
+        return recorded_in(change), None if spread is None else recorded_in(spread).clamp_min(0)
 
     def _nmo(self, batch: Batch, number: np.ndarray) -> MoveoutCorrection | None:
         if self.velocities is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import time
@@ -20,13 +19,15 @@ from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
+from seisdiff.diffusion.training import noisy_inputs
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
-from seisdiff.networks.models import load_unet
+from seisdiff.networks.inputs import FOUND, advance, advance_of, network_inputs, seen
+from seisdiff.networks.models import grown, load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
-from seisdiff.pretrained import CARD, WEIGHTS, model_card
+from seisdiff.pretrained import CARD, WEIGHTS, find_model
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.first import FirstGuess, FirstSpec
 from seisdiff.synthetic.recipe import SceneRecipe
@@ -56,6 +57,8 @@ class TrainRecipe(BaseModel):
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
     first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
+    guide: str | None = Field(default=None, description="of diffusion: the U-Net around whose answer it draws")
+    diffusion: DiffusionSpec | None = Field(default=None, description="none: a regression")
     stream: StreamSpec
     steps: int | None = Field(default=None, ge=1)
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -68,7 +71,8 @@ class TrainRecipe(BaseModel):
     again: float = Field(
         default=0.0, ge=0, le=1, description="share of batches on which the network is shown its own result"
     )
-    rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error beside the mean absolute")
+    absolute_weight: float = Field(default=1.0, ge=0, description="of the mean absolute error in the loss")
+    rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error in the loss")
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
 
@@ -129,21 +133,23 @@ def _check(recipe: TrainRecipe, folder: Path, max_minutes: float | None, resume:
 
 
 def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
-    """Return a fresh network, or that of a model, which must be of the recipe's task and shape."""
-    if init_from is None:
+    """Return a fresh network, or that of a model, which must be of the recipe's task and shape, less what it grows.
+
+    A diffusion model begins as its guide where nothing else is told.
+    """
+    begin = init_from or (find_model(recipe.guide) if recipe.guide else None)
+    if begin is None:
         return UNet(recipe.network)
-    network = copy.deepcopy(load_unet(init_from, recipe.task)).requires_grad_(True).train()
-    told = model_card(init_from)["recipe"]["network"]
-    if told != recipe.network.model_dump(mode="json"):
-        raise OptionError(
-            f"the network of {init_from} has another shape than the recipe's; copy its network to the recipe"
-        )
-    return network
+    network = grown(load_unet(begin, recipe.task), recipe.network)
+    if network is None:
+        raise OptionError(f"the network of {begin} has another shape than the recipe's; copy its network to the recipe")
+    return network.requires_grad_(True).train()
 
 
 def balanced_loss(
-    predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, rms_weight: float
-) -> torch.Tensor:
+    predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, recipe: TrainRecipe,
+    weight: torch.Tensor | float = 1.0,
+) -> torch.Tensor:  # fmt: skip
     """Return mean absolute plus root mean square errors over wanted traces, of balanced amplitudes.
 
     Each gather counts by 1/sqrt of the root mean square of its `signal`, what is to be kept or filled, so that weak
@@ -153,18 +159,19 @@ def balanced_loss(
     error = (predicted - target).float() * wanted[..., None]
     absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
     strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
-    return ((absolute + rms_weight * torch.sqrt(square + 1e-8)) * torch.rsqrt(strength)).mean()
+    error = recipe.absolute_weight * absolute + recipe.rms_weight * torch.sqrt(square + 1e-8)
+    return (error * torch.rsqrt(strength) * weight).mean()
 
 
-def predict(network: torch.nn.Module, pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
-    """Return the balanced prediction (scene, trace, sample), the levels of balance, and the pair as it was shown."""
+def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
+    """Return what a network is shown of a pair, the levels of balance, and the pair in the moveout of what is shown."""
     ahead = advance_of(pair.offset, pair.step_ms[:, None], reduction_m_s)
     late = torch.arange(pair.degraded.shape[-1], device=ahead.device) * pair.step_ms[:, None] >= pair.start_ms[:, None]
     inputs, level = network_inputs(
         pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
     )
     shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
-    return network(inputs.to(memory_format=torch.channels_last))[:, 0], level, shown
+    return inputs.to(memory_format=torch.channels_last), level, shown
 
 
 def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
@@ -220,6 +227,7 @@ class _Loop:
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
         self.checks = [with_first_guess(pair, recipe) for pair in checks]
+        self.guide = None if recipe.guide is None else load_unet(find_model(recipe.guide), recipe.task).to(device)
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -241,11 +249,16 @@ class _Loop:
         pair = with_first_guess(self.stream.batch(number), self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
-        if float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again:
-            pair = self._found_again(pair)
         with self.accelerator.autocast():
-            predicted, level, pair = predict(self.model, pair, self.recipe.reduction_m_s)
-        loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe.rms_weight)
+            inputs, level, pair = presented(pair, self.recipe.reduction_m_s)
+            inputs = self._with_answer(inputs, number)
+            noise_level, weight = None, 1.0
+            if self.recipe.diffusion:
+                inputs, noise_level, weight = noisy_inputs(
+                    inputs, pair.target / level, self.recipe.task, self.recipe.diffusion, self._draws(number)
+                )
+            predicted = self.model(inputs, None, noise_level)[:, 0]
+        loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe, weight)
         if not math.isfinite(float(loss.detach())):
             raise OptionError(
                 f"the loss is not finite at step {number}: resume from the last checkpoint, or lower learning_rate"
@@ -257,14 +270,31 @@ class _Loop:
         self.ema.step(self.model.parameters())
         return float(loss.detach())
 
+    def _draws(self, number: int) -> Draws:
+        """Return draws of the scenes of a batch."""
+        first = (number * self.stream.shares + self.stream.share) * self.recipe.stream.batch
+        scenes = first + torch.arange(self.recipe.stream.batch, device=self.accelerator.device)
+        return Draws(self.recipe.seed, scenes).within("diffusion")
+
     @torch.no_grad()
-    def _found_again(self, pair: Pair) -> Pair:
-        """Return the pair with what the network itself finds."""
-        with self.accelerator.autocast():
-            predicted, level, _ = predict(self.model, pair, self.recipe.reduction_m_s)
-        ahead = advance_of(pair.offset, pair.step_ms[:, None], self.recipe.reduction_m_s)
-        found = advance(predicted.float() * level, -ahead) * pair.wanted[..., None]
-        return replace(pair, found=found if self.recipe.task == "interpolate" else found * seen(pair.degraded))
+    def _with_answer(self, inputs: torch.Tensor, number: int | None = None) -> torch.Tensor:
+        """Return inputs in which the guide's answer is what is found; or, in some batches by number, the network's."""
+        answering = self.guide
+        if answering is None and number is not None:
+            again = float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again
+            answering = self.model if again else None
+        if answering is None:
+            return inputs
+        inputs = inputs.clone()
+        inputs[:, FOUND] = (answering(inputs)[:, 0] * zone(inputs, self.recipe.task)).to(inputs.dtype)
+        return inputs
+
+    def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""
+        if self.recipe.diffusion is None:
+            return self.model(inputs)[:, 0]
+        nothing = torch.zeros_like(inputs[:, 0])
+        return draw(self.model, inputs, None, nothing, nothing, self.recipe.diffusion, 1)
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""
@@ -301,7 +331,8 @@ class _Loop:
         rows = []
         for pair in self.checks:
             with self.accelerator.autocast():
-                predicted, level, shown = predict(self.model, pair, self.recipe.reduction_m_s)
+                inputs, level, shown = presented(pair, self.recipe.reduction_m_s)
+                predicted = self._answered(self._with_answer(inputs))
             rows.append(torch.stack(output_snr_db(shown, predicted.float() * level)))
         self.model.train()
         self.ema.restore(self.model.parameters())

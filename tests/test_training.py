@@ -68,7 +68,7 @@ def test_thirty_steps_lower_the_loss(trained: Path) -> None:
         pair = stream.batch(number)
         level = levels(pair.degraded, seen(pair.degraded) & pair.live[..., None])
         target, signal = pair.target / level, (pair.degraded - pair.target) / level
-        untouched.append(float(balanced_loss(torch.zeros_like(target), target, signal, pair.wanted, 0.5)))
+        untouched.append(float(balanced_loss(torch.zeros_like(target), target, signal, pair.wanted, recipe())))
     assert told[0] == pytest.approx(untouched[0], rel=1e-2)  # it begins by predicting nothing
     assert sum(told[-10:]) < 0.98 * sum(untouched[-10:])
 
@@ -183,8 +183,10 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path, monkeypatch
 def test_loss_is_that_of_its_formula() -> None:
     predicted, target, signal = torch.zeros(1, 2, 4), torch.full((1, 2, 4), 3.0), torch.full((1, 2, 4), 0.25)
     only = torch.tensor([[True, False]])
-    assert float(balanced_loss(predicted, target, signal, only, 0.5)) == pytest.approx((3 + 0.5 * 3) / 0.5)
-    assert float(balanced_loss(target, target, signal, only, 0.5)) < 1e-3
+    assert float(balanced_loss(predicted, target, signal, only, recipe())) == pytest.approx((3 + 0.5 * 3) / 0.5)
+    weighted = balanced_loss(predicted, target, signal, only, recipe(absolute_weight=0.0), torch.tensor([3.0]))
+    assert float(weighted) == pytest.approx(3 * 0.5 * 3 / 0.5)
+    assert float(balanced_loss(target, target, signal, only, recipe())) < 1e-3
 
 
 def test_damaged_models_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ class TestRestorer:
     def test_a_second_pass_is_shown_what_the_first_has_found(self, trained: Path) -> None:
         batch, restorer = self.batch(), self.restorer(trained, passes=1)
         once, twice, default = (self.restorer(trained, passes=n).restore(batch).signal for n in (1, 2, None))
-        again = restorer._predicted(batch, batch.data, batch.data - once) * seen(batch.data) * batch.live[..., None]
+        again = restorer.predicted(batch, batch.data - once) * seen(batch.data) * batch.live[..., None]
         assert torch.allclose(twice, batch.data - again, atol=1e-5)
         assert not torch.allclose(twice, once, atol=1e-5)
         assert torch.equal(default, twice)  # as its recipe says

@@ -12,6 +12,7 @@ from seisdiff.pretrained import shipped_models
 from seisdiff.restorers import TASKS_OF, check_method
 
 TASKS: tuple[str, ...] = get_args(TaskName)
+NETWORKS = ("unet", "diffusion")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def plan_methods(methods: Sequence[str] | None, tasks: Sequence[str] | None) -> 
 
 def _able(method: Method, task: str, of_all: bool) -> bool:
     """Return whether a method does a task; where all are measured, a network only if its model is shipped."""
-    shipped = not of_all or method.name != "unet" or f"{task}-unet" in shipped_models()
+    shipped = not of_all or method.name not in NETWORKS or f"{task}-{method.name}" in shipped_models()
     return task in TASKS_OF[method.name] and shipped
 
 

@@ -48,12 +48,16 @@ def demultiple(
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
+    spread: rst.Spread = None,
     cut_ms: CutMs = None,
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
     model: rst.Model = None,
     device: rst.Device = None,
+    steps: rst.Steps = None,
+    samples: rst.Samples = None,
+    seed: rst.Seed = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     nmo: Nmo = None,
@@ -102,6 +106,6 @@ def demultiple(
         "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
-        overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
+        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
     )  # fmt: skip

@@ -16,11 +16,15 @@ def denoise(
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
+    spread: rst.Spread = None,
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
     model: rst.Model = None,
     device: rst.Device = None,
+    steps: rst.Steps = None,
+    samples: rst.Samples = None,
+    seed: rst.Seed = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     start_ms: rst.StartMs = None,
@@ -51,13 +55,22 @@ def denoise(
       seisdiff denoise shots.sgy clean.sgy --gather fldr --sort offset
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {"moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device}
+    given = {
+        "moveout_ms": moveout_ms,
+        "solver": solver,
+        "kind": kind,
+        "model": model,
+        "device": device,
+        "steps": steps,
+        "samples": samples,
+        "seed": seed,
+    }
     recipe = {
         "task": "denoise", "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
         "zero_nonfinite": zero_nonfinite,
         **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
-        overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
+        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
     )  # fmt: skip

@@ -32,6 +32,7 @@ def interpolate(
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
+    spread: rst.Spread = None,
     refine: Refine = 1,
     to_offsets: ToOffsets = None,
     moveout_ms: rst.MoveoutMs = None,
@@ -39,6 +40,9 @@ def interpolate(
     kind: rst.Kind = None,
     model: rst.Model = None,
     device: rst.Device = None,
+    steps: rst.Steps = None,
+    samples: rst.Samples = None,
+    seed: rst.Seed = None,
     settings: rst.Settings = None,
     ref_offset: rst.RefOffset = None,
     zero_nonfinite: rst.ZeroNonfinite = False,
@@ -69,13 +73,22 @@ def interpolate(
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {"moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device}
+    given = {
+        "moveout_ms": moveout_ms,
+        "solver": solver,
+        "kind": kind,
+        "model": model,
+        "device": device,
+        "steps": steps,
+        "samples": samples,
+        "seed": seed,
+    }
     recipe = {
         "task": "interpolate", "refine": refine, "to_offsets": to_offsets,
         "ref_offset_m": ref_offset, "zero_nonfinite": zero_nonfinite,
         **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, sample_format=sample_format, memory=memory, resume=resume,
-        overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
+        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
     )  # fmt: skip

@@ -125,6 +125,31 @@ Device = Annotated[
         help="Network: where it runs; by default on a GPU where there is one.",
     ),
 ]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", metavar="N", min=1, rich_help_panel=METHOD,
+        help="Diffusion: passes of a draw. Default: that of the model.",
+    ),
+]  # fmt: skip
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples", metavar="N", min=1, rich_help_panel=METHOD,
+        help="Diffusion: draws of which the mean is returned, 8 by default; 1 returns a single draw.",
+    ),
+]  # fmt: skip
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", min=0, rich_help_panel=METHOD, help="Diffusion: decides which draws."),
+]
+Spread = Annotated[
+    str | None,
+    typer.Option(
+        "--spread", metavar="OUT3",
+        help="Diffusion: also write the standard deviation of what was restored, sample by sample.",
+    ),
+]  # fmt: skip
 ZeroNonfinite = Annotated[
     bool,
     typer.Option("--zero-nonfinite", metavar="", rich_help_panel=ZONE, help="Take NaN and infinite samples as zeros."),
@@ -156,7 +181,7 @@ def _check_options(method: str, names: Iterable[str]) -> None:
         return
     known = {
         each: getattr(RestoreRecipe.model_fields[each].annotation, "model_fields", {})
-        for each in (method, "radon", "unet")
+        for each in (method, "radon", "unet", "diffusion")
     }
     for name in names:
         if name not in known[method]:
@@ -181,6 +206,7 @@ def run_restoration(
     reading: ReadOptions,
     *,
     removed: str | None,
+    spread: str | None,
     sample_format: str | None,
     memory: float,
     resume: bool,
@@ -200,7 +226,14 @@ def run_restoration(
     )
     with options as run:
         summary = restore_file(
-            source, target, checked, removed=removed, reading=reading, run=run, sample_format=sample_format
+            source,
+            target,
+            checked,
+            removed=removed,
+            spread=spread,
+            reading=reading,
+            run=run,
+            sample_format=sample_format,
         )
         print_summary(summary, target, quiet)
         _warn_if_nothing_filled(checked, summary, run)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 BALANCE_SAMPLES = 97  # of each of two running means
 QUIETEST = 1e-3  # of the loudest level of a gather, below which levels are not followed
-CHANNELS = 6
+AMPLITUDE, LIVE, OFFSET, SEEN, FOUND, LATE = range(6)  # the channels
 
 
 def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:

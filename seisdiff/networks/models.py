@@ -14,6 +14,23 @@ from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.pretrained import WEIGHTS, model_card
 
 
+def grown(network: UNet, spec: UNetSpec) -> UNet | None:
+    """Return a network of shape `spec` that answers as `network` does; None where it has another shape.
+
+    It may have more input channels, which weigh nothing, and take a noise level, which says nothing.
+    """
+    more = {"in_channels", "noise_level"}
+    if network.spec.model_dump(exclude=more) != spec.model_dump(exclude=more):
+        return None
+    made, weights = UNet(spec), network.state_dict()
+    entry, known = made.enter.weight.detach().zero_(), weights.pop("enter.weight")
+    if entry.shape[1] < known.shape[1]:
+        return None
+    entry[:, : known.shape[1]] = known
+    made.load_state_dict(weights, strict=False)
+    return made
+
+
 @lru_cache(maxsize=4)
 def load_unet(folder: Path, task: str) -> UNet:
     """Return the network of a model directory in float32; raises OptionError if it is another task's or damaged."""

@@ -126,6 +126,9 @@ class Block(nn.Module):
         self.first = nn.Conv2d(width, width, kernel, padding=around)
         self.second = nn.Conv2d(width, width, kernel, padding=around)
         self.modulate = nn.Linear(condition, 2 * width) if condition else None
+        if self.modulate is not None:  # a level says nothing at first, so that a network may begin as one without
+            nn.init.zeros_(self.modulate.weight)
+            nn.init.zeros_(self.modulate.bias)
         nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
         nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
         with torch.no_grad():

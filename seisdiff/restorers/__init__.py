@@ -21,6 +21,7 @@ RESTORERS = {
     "median": "seisdiff.restorers.median:MedianRestorer",
     "pocs": "seisdiff.restorers.pocs:PocsRestorer",
     "unet": "seisdiff.restorers.unet:UnetRestorer",
+    "diffusion": "seisdiff.restorers.diffusion:DiffusionRestorer",
 }
 
 TASKS_OF: dict[str, tuple[str, ...]] = {
@@ -32,6 +33,7 @@ TASKS_OF: dict[str, tuple[str, ...]] = {
     "median": ("denoise",),
     "pocs": ("interpolate",),
     "unet": ("demultiple", "denoise", "interpolate"),
+    "diffusion": ("demultiple", "denoise", "interpolate"),
 }
 
 WORDS_OF = {
@@ -43,10 +45,10 @@ WORDS_OF = {
     "median": "spikes",
     "pocs": "projections",
     "unet": "a trained network",
+    "diffusion": "draws of a trained network, and their spread",
 }
 
 DEFAULT_METHOD = "unet"
-PLANNED = ("diffusion",)
 
 
 def methods_for(task: str) -> list[str]:
@@ -62,8 +64,6 @@ def check_method(name: str, task: str | None = None) -> None:
     available = f"available: {', '.join(known)}"
     if name in RESTORERS:
         raise OptionError(f"method '{name}' does not {task}; {available}")
-    if name in PLANNED:
-        raise OptionError(f"method '{name}' is not in this version yet; {available}")
     raise OptionError(f"no method is called '{name}'; {available}")
 
 

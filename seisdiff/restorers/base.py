@@ -17,7 +17,8 @@ class Batch:
     the survey's spatial axis is), zero where padded. `live` is (gather, trace): false for padding and for dead or
     missing traces. `times` is (time), float64, in ms, of equal steps; for a depth axis it is in m. `start`
     (gather, trace), in the unit of `times`, is the zero-offset time before which there is nothing to take out, minus
-    infinity where it is unknown; the engine leaves what is earlier alone in any case.
+    infinity where it is unknown; the engine leaves what is earlier alone in any case. `number` (gather), int64, is what
+    tells the gather from others of the survey, and from which random numbers are made.
     """
 
     data: torch.Tensor
@@ -25,6 +26,7 @@ class Batch:
     live: torch.Tensor
     times: torch.Tensor
     start: torch.Tensor | None = None
+    number: torch.Tensor | None = None
 
 
 class Restored(NamedTuple):

@@ -54,13 +54,15 @@ class UnetRestorer:
     is subtracted.
     """
 
+    kind = "unet"
+
     def __init__(self, task: Task, spec: UnetSpec, ref_offset_m: float, protect_ms: float = 0.0) -> None:
         self.task: Task = task
         self.spec = spec
         self.ref_offset = float(ref_offset_m) if ref_offset_m > 0 else 1.0
         self.device = torch.device(_device(spec.device))
         self.dtype = _precision(spec.precision, self.device)
-        folder = find_model(spec.model or f"{task}-unet")
+        folder = find_model(spec.model or f"{task}-{self.kind}")
         network = load_unet(folder, task)
         recipe = model_card(folder)["recipe"]
         first = recipe.get("first")
@@ -74,23 +76,40 @@ class UnetRestorer:
 
     def restore(self, batch: Batch) -> Restored:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
-        recorded = batch.data * batch.live[..., None]
-        if self.task == "interpolate":
-            filled = torch.zeros_like(recorded)
-            for _ in range(self.passes):
-                filled = self._predicted(batch, recorded, filled) * ~batch.live[..., None]
-            return Restored(recorded + filled)
-        may_change = seen(recorded) & batch.live[..., None]
-        change = self.first.found(replace(batch, data=recorded)) * may_change
+        batch = replace(batch, data=batch.data * batch.live[..., None])
+        return Restored(self.applied(batch, self.answer(batch)))
+
+    def answer(self, batch: Batch) -> torch.Tensor:
+        """Return the predicted multiples or noise where they may be taken out, or the missing traces, zero elsewhere.
+
+        `batch` is zero on traces that are not live.
+        """
+        may_change = self.may_change(batch)
+        found = self.first.found(batch) * may_change
         for _ in range(self.passes):
-            change = self._predicted(batch, recorded, change) * may_change
+            found = self.predicted(batch, found) * may_change
+        return found
+
+    def may_change(self, batch: Batch) -> torch.Tensor:
+        """Return bool (gather, trace, time): dead traces for interpolate, else what is seen of live ones."""
+        live = batch.live[..., None]
+        return ~live.expand_as(batch.data) if self.task == "interpolate" else seen(batch.data) & live
+
+    def applied(self, batch: Batch, answer: torch.Tensor) -> torch.Tensor:
+        """Return the batch with an answer put in or taken out; what is protected stays."""
+        if self.task == "interpolate":
+            return batch.data + answer
         if self.protect is not None:
-            change = change - self.protect.restore(replace(batch, data=change, start=None)).signal
-        return Restored(recorded - change)
+            answer = answer - self.protect.restore(replace(batch, data=answer, start=None)).signal
+        return batch.data - answer
 
     @torch.inference_mode()
-    def _predicted(self, batch: Batch, data: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        """Return what the network makes of `data`, which has `found` in it by what went before."""
+    def predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Return what the network makes of a batch, which has `found` in it by what went before.
+
+        `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel.
+        """
+        data = batch.data
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
@@ -104,6 +123,8 @@ class UnetRestorer:
                 data[part].gather(1, wide), live, place, self.ref_offset, ahead,
                 found[part].gather(1, wide), self._late(batch, part, order),
             )  # fmt: skip
+            if noise is not None:
+                shown = torch.cat([shown, noise[part, None]], dim=1)
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
@@ -157,8 +178,12 @@ class UnetRestorer:
         padded = functional.pad(shown, (0, columns, 0, rows))
         padded = padded.to(self.device, self.dtype, memory_format=torch.channels_last)
         there = functional.pad(valid, (0, rows)).to(self.device)
-        out = self.network(padded, None if bool(there.all()) else there)[:, 0]
+        out = self._network_answer(padded, None if bool(there.all()) else there)
         return out[:, : shown.shape[2], : shown.shape[3]].to("cpu", shown.dtype)
+
+    def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+        """Return (gather, trace, time) of the network for padded inputs."""
+        return self.network(padded, valid)[:, 0]
 
 
 def _parts(count: int, at_once: int) -> list[slice]:

@@ -1,0 +1,1 @@
+"""Conditional diffusion over what a U-Net leaves uncertain."""

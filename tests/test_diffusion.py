@@ -1,0 +1,259 @@
+"""Diffusion: the schedule, draws from a posterior in closed form, addressed noise, training and the restorer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from seisdiff.config import make_recipe
+from seisdiff.diffusion.noise import addressed_noise
+from seisdiff.diffusion.residual import DiffusionSpec, draw, noised, scheduler, weights, zone
+from seisdiff.engine import restore, restore_file
+from seisdiff.errors import OptionError
+from seisdiff.networks.inputs import FOUND, LATE, LIVE, SEEN
+from seisdiff.networks.models import grown
+from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.pretrained import WEIGHTS
+from seisdiff.restorers.base import Restorer
+from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
+from seisdiff.sources import open_survey
+from seisdiff.training import TrainRecipe, train_model
+from tests.contracts import RestorerContract, pad_traces, scaled_batch
+from tests.small_lines import RawFile, line_file, small_line
+from tests.test_training import NETWORK, SCENES, losses, recipe
+
+SPEC = DiffusionSpec(scale=0.5)
+
+
+class Gaussian(torch.nn.Module):
+    """The ideal network where residuals are normal, of mean `mean` and standard deviation `width`, all independent."""
+
+    def __init__(self, mean: float, width: float) -> None:
+        super().__init__()
+        self.mean, self.width = mean, width
+
+    def forward(self, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
+        kept = scheduler(1).alphas_cumprod[(level * 999).round().long()][:, None, None]
+        x, power = inputs[:, -1], kept * self.width**2
+        guess = self.mean + kept.sqrt() * self.width**2 / (power + 1 - kept) * (x - kept.sqrt() * self.mean)
+        return (inputs[:, FOUND] + SPEC.scale * guess)[:, None]
+
+
+def shown(gathers: int = 1, traces: int = 64, samples: int = 512) -> torch.Tensor:
+    inputs = torch.zeros(gathers, 6, traces, samples)
+    inputs[:, [LIVE, SEEN, LATE]] = 1.0
+    inputs[:, FOUND] = 3.0
+    return inputs
+
+
+def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
+    kept = scheduler(1).alphas_cumprod
+    assert float(kept[-1]) == 0.0
+    assert float(kept[0]) > 0.999
+    residual, noise = torch.ones(2, 3, 4), torch.full((2, 3, 4), 7.0)
+    levels = noised(residual, noise, torch.tensor([999, 0]))
+    assert torch.allclose(levels[0], noise[0])
+    assert torch.allclose(levels[1], residual[1], atol=0.3)
+    assert weights(torch.tensor([999, 500, 0])).tolist() == pytest.approx([0.952, 1.8, 5.0], abs=0.05)
+
+
+@pytest.mark.parametrize(("steps", "tolerance"), [(1, None), (100, 0.03)])
+def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tolerance: float | None) -> None:
+    inputs = shown()
+    noise = addressed_noise(1, torch.tensor([5]), 0, 64, 512)
+    made = draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), SPEC, steps)
+    residual = (made - 3.0) / SPEC.scale
+    assert float(residual.mean()) == pytest.approx(0.4, abs=0.02)
+    if tolerance is None:  # one pass is a regression
+        assert float(residual.std()) < 1e-3
+    else:
+        assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
+
+
+def test_nothing_is_uncertain_outside_of_the_zone() -> None:
+    inputs = shown(2, 6, 32)
+    inputs[:, LIVE, 2] = 0
+    inputs[:, SEEN, :, :5] = 0
+    assert zone(inputs, "interpolate").sum(-1).tolist() == [[0, 0, 32, 0, 0, 0]] * 2
+    assert zone(inputs, "denoise").sum(-1).tolist() == [[27, 27, 0, 27, 27, 27]] * 2
+
+
+class TestNoise:
+    def test_is_normal_and_independent(self) -> None:
+        noise = addressed_noise(3, torch.arange(40), 0, 30, 100)
+        assert float(noise.mean()) == pytest.approx(0, abs=0.01)
+        assert float(noise.std()) == pytest.approx(1, abs=0.01)
+        assert abs(float((noise[:-1] * noise[1:]).mean())) < 0.01
+        assert abs(float((noise * addressed_noise(3, torch.arange(40), 1, 30, 100)).mean())) < 0.01
+        assert abs(float((noise * addressed_noise(4, torch.arange(40), 0, 30, 100)).mean())) < 0.01
+
+    def test_belongs_to_gather_trace_and_sample(self) -> None:
+        many = addressed_noise(3, torch.tensor([7, 1001, 2**40]), 2, 30, 100)
+        one = addressed_noise(3, torch.tensor([1001]), 2, 12, 60)
+        assert torch.equal(one[0], many[1, :12, :60])
+
+    def test_is_alike_between_neighbours_where_asked_for(self) -> None:
+        noise = addressed_noise(3, torch.arange(-10, 60), 0, 30, 100, alike_over=10)
+        assert float(noise.std()) == pytest.approx(1, abs=0.02)
+        near, far = ((noise[:-lag] * noise[lag:]).mean(dim=(1, 2)) for lag in (1, 20))
+        assert float(near.min()) > 0.9
+        assert float(far.abs().max()) < 0.1
+
+
+def test_a_network_grows_without_another_answer() -> None:
+    torch.manual_seed(0)
+    small = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 6, "time_fold": 2}))
+    with torch.no_grad():
+        small.leave.weight.normal_()
+    large = grown(small, small.spec.model_copy(update={"in_channels": 7, "noise_level": True}))
+    assert large is not None
+    inputs = torch.randn(2, 7, 8, 32)
+    assert torch.allclose(large(inputs, None, torch.rand(2)), small(inputs[:, :6]), atol=1e-6)
+    assert grown(small, small.spec.model_copy(update={"widths": (8, 16)})) is None
+    assert grown(large, small.spec) is None
+
+
+def diffusion_recipe(guide: Path, task: str, **changes: object) -> TrainRecipe:
+    network = NETWORK | {"in_channels": 7, "noise_level": True}
+    made = {"network": network, "guide": str(guide), "diffusion": {}, "again": 0.0, "passes": 1, "absolute_weight": 0.0}
+    return recipe(task, **made, **changes)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the folder of a diffusion model for each task."""
+    torch.set_num_threads(1)
+    made = {}
+    for task in ("demultiple", "denoise", "interpolate"):
+        folder = tmp_path_factory.mktemp(task)
+        guide = train_model(recipe(task, steps=12), SCENES, folder / "guide")
+        made[task] = train_model(diffusion_recipe(guide, task, steps=12), SCENES, folder / "diffusion")
+        weights = load_file(made[task] / WEIGHTS)
+        entry = weights["enter.weight"]
+        fold = entry.shape[1] // 7
+        entry[:, -fold:] = 0.1 * torch.randn(entry[:, -fold:].shape, generator=torch.Generator().manual_seed(0))
+        save_file(weights, made[task] / WEIGHTS)  # so that noise matters after so few steps
+    return made
+
+
+def test_training_begins_with_the_guide_and_goes_on_the_same(models: dict[str, Path], tmp_path: Path) -> None:
+    guide = models["denoise"].parents[1] / "guide" / "model"
+    told = losses(models["denoise"].parent)
+    assert len(told) == 12
+    train_model(diffusion_recipe(guide, "denoise", steps=12), SCENES, tmp_path)
+    assert losses(tmp_path) == pytest.approx(told, rel=1e-5)
+
+
+def restorer(models: dict[str, Path], task: str, **changes: object) -> DiffusionRestorer:
+    options = {"model": str(models[task]), "precision": "float32", "device": "cpu", "samples": 3, **changes}
+    return DiffusionRestorer(task, DiffusionOptions.model_validate(options), 3000.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task", ["demultiple", "denoise", "interpolate"])
+def test_draws_are_the_same_in_any_company(models: dict[str, Path], task: str) -> None:
+    batch = replace(scaled_batch(), number=torch.tensor([4, 90, 17]))
+    made = restorer(models, task)
+    together = made.restore(batch)
+    assert together.spread is not None
+    for gather in range(3):
+        one = {name: getattr(batch, name)[gather : gather + 1] for name in ("data", "offset", "live", "number")}
+        alone = made.restore(replace(batch, **one))
+        assert torch.allclose(alone.signal[0], together.signal[gather], atol=1e-5)
+        assert torch.allclose(alone.spread[0], together.spread[gather], atol=1e-5)  # type: ignore[index]
+    padded = made.restore(replace(pad_traces(batch, 5), number=batch.number)).signal[:, :12]
+    assert torch.allclose(padded, together.signal, atol=1e-5)
+
+
+def test_the_mean_is_that_of_its_draws_and_the_spread_their_deviation(models: dict[str, Path]) -> None:
+    batch = replace(scaled_batch(), number=torch.arange(3))
+    many = restorer(models, "demultiple", samples=4)
+    signal, spread = many.restore(batch)
+    guided = many.guide.answer(batch)
+    draws = torch.stack([many.predicted(batch, guided, many._noise(batch, n)) for n in range(4)])
+    draws = batch.data - draws * many.may_change(batch)
+    assert torch.allclose(signal, draws.mean(0), atol=1e-5)
+    assert torch.allclose(spread, draws.std(0), atol=1e-4)  # type: ignore[arg-type]
+    assert restorer(models, "demultiple", samples=1).restore(batch).spread is None
+    assert not torch.equal(restorer(models, "demultiple", seed=1).restore(batch).signal, signal)
+
+
+def test_recorded_traces_are_never_uncertain(models: dict[str, Path]) -> None:
+    batch = scaled_batch()
+    live = torch.arange(12).expand(3, -1) % 3 != 1
+    batch = replace(batch, data=batch.data * live[..., None], live=live)
+    signal, spread = restorer(models, "interpolate").restore(batch)
+    assert torch.equal(signal[live], batch.data[live])
+    assert spread is not None
+    assert not spread[live].any()
+    assert spread[~live].any()
+
+
+class TestDiffusionContract(RestorerContract):
+    @pytest.fixture(autouse=True)
+    def _models(self, models: dict[str, Path]) -> None:
+        self.models = models
+
+    def restorer(self) -> Restorer:
+        return restorer(self.models, "demultiple", samples=2)
+
+
+class TestFiles:
+    def run(self, models: dict[str, Path], source: Path, name: str, **options: object) -> Path:
+        made = make_recipe(
+            {
+                "task": "demultiple",
+                "method": "diffusion",
+                "start": "300",
+                "diffusion": {"model": str(models["demultiple"]), "samples": 2, "precision": "float32", **options},
+            }
+        )
+        target = source.with_name(f"{name}.sgy")
+        restore_file(str(source), str(target), made, spread=str(source.with_name(f"{name}_spread.sgy")))
+        return target
+
+    def test_a_spread_is_a_survey_of_the_same_traces(self, models: dict[str, Path], tmp_path: Path) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        target = self.run(models, source, "out")
+        spread, output = RawFile(tmp_path / "out_spread.sgy"), RawFile(target)
+        assert np.array_equal(spread.headers, output.headers)
+        values = open_survey(str(tmp_path / "out_spread.sgy"))
+        amplitude = values["amplitude"].values
+        assert amplitude.min() == 0
+        assert amplitude.max() > 0
+        assert not amplitude[:, values["time"].values <= 300].any()
+
+    def test_the_same_seed_gives_the_same_files_however_they_are_cut(
+        self, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        first, again = (self.run(models, source, name).read_bytes() for name in ("one", "two"))
+        assert first == again
+        assert self.run(models, source, "other", seed=5).read_bytes() != first
+        monkeypatch.setattr("seisdiff.restoration._BATCH_BYTES", 1)
+        cut = self.run(models, source, "cut")
+        whole, pieces = (open_survey(str(path))["amplitude"].values for path in (tmp_path / "one.sgy", cut))
+        assert np.abs(whole - pieces).max() < 1e-5 * np.sqrt(np.mean(whole**2)) * 10
+
+    def test_xarray_in_and_out(self, models: dict[str, Path]) -> None:
+        options = {"model": str(models["demultiple"]), "samples": 2}
+        made = make_recipe({"task": "demultiple", "method": "diffusion", "diffusion": options})
+        restored = restore(small_line().full, made)
+        assert restored["spread"].dims == restored["amplitude"].dims
+        assert float(restored["spread"].max()) > 0
+        one = make_recipe({"task": "demultiple", "method": "diffusion", "diffusion": {**options, "samples": 1}})
+        assert "spread" not in restore(small_line().full, one)
+
+    def test_a_spread_is_refused_where_nothing_knows_one(self, tmp_path: Path) -> None:
+        source = line_file(tmp_path / "in.sgy")
+        for method in ({"method": "radon"}, {"method": "diffusion", "diffusion": {"samples": 1}}):
+            with pytest.raises(OptionError, match="--samples of 2 or more"):
+                restore_file(
+                    str(source), str(tmp_path / "out.sgy"), make_recipe({"task": "denoise", **method}),
+                    spread=str(tmp_path / "spread.sgy"),
+                )  # fmt: skip
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in.sgy"]
