@@ -2,8 +2,8 @@
 
     python benchmarks/ship.py trained/model [--field ../shared/field]
 
-The model goes to seisdiff/pretrained/TASK-unet; its card tells the mean output SNR (dB) of every case, for demultiple
-by water depth.
+The model goes to seisdiff/pretrained/TASK-unet or TASK-diffusion; its card tells the mean output SNR (dB) of every
+case, for demultiple by water depth.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ def main() -> None:
     parser.add_argument("--field", type=Path, help="folder of recorded data, for the cases made of them")
     options = parser.parse_args()
     card = model_card(options.model)
-    judge, method = open_judge(ROOT / "benchmarks" / "judge"), f"unet:model={options.model}"
+    kind = "diffusion" if card["recipe"].get("diffusion") else "unet"
+    judge, method = open_judge(ROOT / "benchmarks" / "judge"), f"{kind}:model={options.model}"
     report = run_benchmark(judge, tasks=[card["task"]], methods=[method], split="test", field=options.field)
     measured = {f"{each.source}, {each.case}": figures_of(each) for each in report.results}
     card["figures"] |= {"judge's test split, mean output SNR in dB": measured}
-    target = SHIPPED / f"{card['task']}-unet"
+    target = SHIPPED / f"{card['task']}-{kind}"
+    card["recipe"]["name"] = target.name
     target.mkdir(exist_ok=True)
     shutil.copyfile(options.model / WEIGHTS, target / WEIGHTS)
     (target / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
