@@ -100,6 +100,9 @@ def demultiple(
         "kind": kind,
         "model": model,
         "device": device,
+        "steps": steps,
+        "samples": samples,
+        "seed": seed,
     }
     recipe = {
         "task": "demultiple", **rst.method_values(method, given, settings), "start": start_ms, "taper_ms": taper_ms,
