@@ -2,9 +2,11 @@
 
     python benchmarks/calibration.py trained/model            figures of both
     python benchmarks/calibration.py trained/model --write    also store the temperature that held-out scenes ask for
+    python benchmarks/calibration.py A B C --picture OUT.png  reliability and coverage of several, drawn
 
 Samples are sorted by spread into tenths; in each the root mean square error over the root mean square spread should be
-1. The interval of the mean -+ 1.645 spreads should hold the truth nine times out of ten.
+1. Central intervals around the mean should hold the truth as often as those of a normal distribution do: that of
+-+ 1.645 spreads nine times out of ten.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
@@ -31,7 +35,8 @@ from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.training import TrainRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
-TENTHS, NINETY = 10, 1.645
+TENTHS = 10
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -68,36 +73,72 @@ def of_judge(model: Path, draws: int, split: str) -> Iterator[tuple[np.ndarray, 
 
 
 def reliability(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
-    """Return error over spread in tenths of growing spread, over all, and the share within the 90 % interval."""
+    """Return error over spread in tenths of growing spread, over all, and the shares within central intervals."""
     parts = np.array_split(np.argsort(spread, kind="stable"), TENTHS)
     ratios = [float(np.sqrt(np.mean(error[part] ** 2) / np.mean(spread[part] ** 2))) for part in parts]
     whole = float(np.sqrt(np.mean(error**2) / np.mean(spread**2)))
-    return {"tenths": ratios, "whole": whole, "within 90 %": float(np.mean(np.abs(error) < NINETY * spread))}
+    held = [float(np.mean(np.abs(error) < NormalDist().inv_cdf(0.5 + level / 2) * spread)) for level in LEVELS]
+    return {"tenths": ratios, "whole": whole, "held": held}
+
+
+def measured(model: Path, draws: int, batches: int, split: str) -> dict[str, dict[str, Any]]:
+    """Return the figures of a model on held-out scenes and on the judge."""
+    found = {"held-out scenes": of_scenes(model, draws, batches), f"judge, {split}": of_judge(model, draws, split)}
+    told = {}
+    for name, pairs in found.items():
+        told[name] = reliability(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
+        tenths = " ".join(f"{ratio:.2f}" for ratio in told[name]["tenths"])
+        within = dict(zip(LEVELS, told[name]["held"], strict=True))[0.9]
+        print(f"{model.name}, {name}: error over spread {told[name]['whole']:.2f}, tenths {tenths}; "
+              f"within 90 %: {within:.3f}", flush=True)  # fmt: skip
+    return told
+
+
+def write_temperature(model: Path, factor: float) -> None:
+    """Multiply the temperature in a model's card."""
+    card = model_card(model)
+    card["recipe"]["diffusion"]["temperature"] *= factor
+    (model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(f"temperature: {card['recipe']['diffusion']['temperature']:.3f}")
+
+
+def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
+    """Draw reliability in tenths above, coverage below, one column a model."""
+    figure = Figure(figsize=(3.4 * len(found), 6.2), layout="constrained")
+    axes = figure.subplots(2, len(found), squeeze=False)
+    for column, (name, sources) in enumerate(found.items()):
+        above, below = axes[0, column], axes[1, column]
+        for (source, told), mark in zip(sources.items(), ("o-", "s--"), strict=True):
+            above.plot(range(1, TENTHS + 1), told["tenths"], mark, color="black", markersize=4, label=source)
+            below.plot(LEVELS, told["held"], mark, color="black", markersize=4, label=source)
+        above.axhline(1, color="0.6", linewidth=0.8)
+        above.set(title=name, xlabel="tenth of growing spread", ylim=(0, 2), xticks=range(1, TENTHS + 1))
+        below.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
+        below.set(xlabel="interval, share of a normal distribution", xlim=(0, 1), ylim=(0, 1))
+        if column == 0:
+            above.set_ylabel("RMS error / RMS spread")
+            below.set_ylabel("share of samples within it")
+            above.legend(frameon=False)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
-    """Measure, print, and write the temperature."""
+    """Measure, print, and write the temperature or the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="+")
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--batches", type=int, default=12, help="batches of held-out scenes")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
     parser.add_argument("--write", action="store_true", help="store the temperature in the model's card")
+    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    found = {
-        "held-out scenes": of_scenes(options.model, options.draws, options.batches),
-        f"judge, {options.split}": of_judge(options.model, options.draws, options.split),
-    }
-    for name, pairs in found.items():
-        error, spread = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-        told = reliability(error, spread)
-        tenths = " ".join(f"{ratio:.2f}" for ratio in told["tenths"])
-        print(f"{name}: error over spread {told['whole']:.2f}, tenths {tenths}; within 90 %: {told['within 90 %']:.3f}")
-        if options.write and name == "held-out scenes":
-            card = model_card(options.model)
-            card["recipe"]["diffusion"]["temperature"] *= told["whole"]
-            (options.model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-            print(f"temperature: {card['recipe']['diffusion']['temperature']:.3f}")
+    found = {}
+    for model in options.model:
+        told = found[model.name] = measured(model, options.draws, options.batches, options.split)
+        if options.write:
+            write_temperature(model, told["held-out scenes"]["whole"])
+    if options.picture:
+        draw(found, options.picture)
 
 
 if __name__ == "__main__":

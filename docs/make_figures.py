@@ -81,16 +81,43 @@ def viking_denoise(folder: Path) -> None:
 
 def viking_interpolate(folder: Path) -> None:
     """Real shots with traces killed, by U-Net and by the best classical method for such gaps."""
-    recorded = _viking()
-    killed = np.random.default_rng(_HOLES_SEED).random(recorded.sizes["trace"]) < _KILLED
+    recorded, killed, holes = _viking_holes()
     truth = recorded["amplitude"].values
-    holes = _with_samples(recorded, np.where(killed[:, None], 0, truth))
     made = {title: restore(holes, RestoreRecipe(task="interpolate", method=name)) for name, title in _FILL.items()}
     panels = {"as recorded": recorded, f"{killed.sum()} of {len(killed)} traces killed": holes}
     panels |= {f"{title}: {_snr(truth, filled, killed):.1f} dB": filled for title, filled in made.items()}
     panels["as recorded minus U-Net"] = _with_samples(recorded, truth - made["U-Net"]["amplitude"].values)
     title = "Viking Graben, one of 4 marine shots: seisdiff interpolate, default options; SNR of the filled traces"
     _save("viking_interpolate", panels, title=title)
+
+
+def gom_diffusion(folder: Path) -> None:
+    """The real CMP gather by diffusion: a draw, the mean of eight, what that takes out, and the spread."""
+    source, panels = FIELD / "prestack" / "gom_cdp_nmo.su", {}
+    mean, removed, spread, draw = (folder / f"{name}.su" for name in ("mean", "removed", "spread", "draw"))
+    words = ("demultiple", source, "--units", "ft", "--method", "diffusion")
+    _run(*words[:2], mean, *words[2:], "--removed", removed, "--spread", spread)
+    _run(*words[:2], draw, *words[2:], "--samples", 1)
+    named = {"input": source, "one draw": draw, "mean of 8": mean, "removed: mean of 8": removed, "spread": spread}
+    panels = {title: open_survey(path, ReadOptions(units="ft")) for title, path in named.items()}
+    title = "Gulf of Mexico, CMP 1010: seisdiff demultiple --method diffusion"
+    _save("gom_diffusion", panels, title=title, window=(1600, 7000))
+
+
+def viking_diffusion(folder: Path) -> None:
+    """Real shots with traces killed, filled by U-Net and by diffusion, and what that says of its errors."""
+    recorded, killed, holes = _viking_holes()
+    truth = recorded["amplitude"].values
+    recipes = {"U-Net": ("unet", 0), "one draw": ("diffusion", 1), "mean of 8": ("diffusion", 8)}
+    panels = {f"{killed.sum()} of {len(killed)} traces killed": holes}
+    for title, (method, samples) in recipes.items():
+        own = {method: {"samples": samples}} if samples else {}
+        made = restore(holes, RestoreRecipe.model_validate({"task": "interpolate", "method": method, **own}))
+        panels[f"{title}: {_snr(truth, made, killed):.1f} dB"] = made
+    panels["as recorded minus mean"] = _with_samples(recorded, truth - made["amplitude"].values)
+    panels["spread"] = _with_samples(recorded, made["spread"].values)
+    title = "Viking Graben, one of 4 marine shots: seisdiff interpolate --method diffusion; SNR of the filled traces"
+    _save("viking_diffusion", panels, title=title)
 
 
 def _snr(truth: np.ndarray, estimate: xr.Dataset, where: np.ndarray | None = None) -> float:
@@ -106,6 +133,13 @@ def _run(*words: object) -> None:
 def _viking() -> xr.Dataset:
     survey = open_survey(FIELD / "prestack" / "viking_small.segy").load()
     return survey.drop_vars("raw_exception")
+
+
+def _viking_holes() -> tuple[xr.Dataset, np.ndarray, xr.Dataset]:
+    """Return the recorded shots, which traces (trace) are killed, and the shots without them."""
+    recorded = _viking()
+    killed = np.random.default_rng(_HOLES_SEED).random(recorded.sizes["trace"]) < _KILLED
+    return recorded, killed, _with_samples(recorded, np.where(killed[:, None], 0, recorded["amplitude"].values))
 
 
 def _with_samples(survey: xr.Dataset, samples: np.ndarray) -> xr.Dataset:
@@ -135,8 +169,11 @@ def _save(
 
 
 FIGURE_MAKERS: dict[str, Callable[[Path], None]] = {
-    make.__name__: make for make in (gom_demultiple, gom_unet, demo_demultiple, viking_denoise, viking_interpolate)
-}
+    make.__name__: make
+    for make in (
+        gom_demultiple, gom_unet, gom_diffusion, demo_demultiple, viking_denoise, viking_interpolate, viking_diffusion,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or FIGURE_MAKERS:
