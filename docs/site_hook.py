@@ -92,8 +92,16 @@ def names() -> str:
     """Return what makes mkdocstrings tell of every public name, from where it is defined."""
     import seisdiff
 
-    home = seisdiff._HOME
-    return "\n\n".join(f"::: seisdiff.{home[name]}.{name}\n    options:\n      heading: {name}" for name in home)
+    return "\n\n".join(part for name, home in seisdiff._HOME.items() for part in _named(name, home))
+
+
+def _named(name: str, home: str) -> Iterator[str]:
+    import seisdiff
+
+    yield f"::: seisdiff.{home}.{name}\n    options:\n      heading: {name}"
+    kind = getattr(seisdiff, name)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield _fields(kind, leaving=[field for field, one in kind.model_fields.items() if _model(one.annotation)])
 
 
 def scene_recipe() -> str:
@@ -134,7 +142,7 @@ def _fields(spec: type[BaseModel], leaving: Any = ()) -> str:
     rows = [
         (f"`{name}`", _default(field), _values(field), field.description or "")
         for name, field in spec.model_fields.items()
-        if name not in leaving
+        if name not in leaving and name != "name"
     ]
     return _rows(("name", "default", "values", "meaning"), rows)
 
@@ -142,26 +150,39 @@ def _fields(spec: type[BaseModel], leaving: Any = ()) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
-    value = field.default
-    if value is None:
-        return "none"
-    if isinstance(value, dict):
-        value = ", ".join(f"{name}: {part}" for name, part in value.items())
-    return f"`{value}`" if value != "" else ""
+    return "" if field.default in (None, "") else f"`{_plain(field.default)}`"
 
 
 def _values(field: FieldInfo) -> str:
     for kind in (field.annotation, *get_args(field.annotation)):
         if get_origin(kind) is Literal:
             return ", ".join(map(str, get_args(kind)))
-    found = [(name, word) for name, word in _BOUNDS.items()]
-    told = [f"{word} {getattr(one, name)}" for one in field.metadata for name, word in found if hasattr(one, name)]
-    return ", ".join(told)
+    if _share(field):
+        return "share"
+    told = [(word, getattr(one, name, None)) for one in field.metadata for name, word in _BOUNDS.items()]
+    return ", ".join(f"{word} {_plain(limit)}" for word, limit in told if limit is not None)
+
+
+def _share(field: FieldInfo) -> bool:
+    limits = {name: getattr(one, name) for one in field.metadata for name in _BOUNDS if hasattr(one, name)}
+    return limits == {"ge": 0, "le": 1}
+
+
+def _plain(value: Any) -> str:
+    """Return a value as a recipe would hold it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_plain(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Return a table, or nothing where it has no rows."""
-    lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("\n", " ") for cell in row) for row in rows)]
+    """Return a table without columns that are empty, or nothing where it has no rows."""
+    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    lines = [[row[at].replace("\n", " ") for at in used] for row in (head, ["---"] * len(head), *rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else ""
 
 
