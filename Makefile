@@ -1,4 +1,5 @@
 # make demo: install into .venv and run the main job on a sample.   make test: the tests, in the same .venv.
+# make docs: the documentation as a site, in site/.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt

@@ -12,12 +12,16 @@ from pydantic.fields import FieldInfo
 
 _PLACE = re.compile(r"^<!-- made from the code: (\w+) -->$", re.M)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#:]+)\)")
+_PICTURE = re.compile(r"^!\[[^\]]*\]\(([^)]+)\)$", re.M)
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Called by mkdocs with each page's text; returns the text that is built."""
-    return _PLACE.sub(lambda place: MADE[place[1]](), without_links_out(markdown, page.file.src_uri))
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]  # a page that is a tab of its own has no neighbours to show
+    markdown = _PICTURE.sub(r"[\g<0>](\1)", without_links_out(markdown, page.file.src_uri))
+    return _PLACE.sub(lambda place: MADE[place[1]](), markdown)
 
 
 def without_links_out(markdown: str, page: str) -> str:
