@@ -1,9 +1,10 @@
 # make demo: install into .venv and run the main job on a sample.   make test: the tests, in the same .venv.
+# make docs: the documentation as a site, in site/.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint check bench clean
+.PHONY: demo test lint check docs bench clean
 
 demo: .venv/installed
 	$(BIN)/seisdiff demo demo --overwrite
@@ -19,6 +20,10 @@ lint: .venv/dev
 
 check: lint test
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
+
 bench: .venv/bench
 	$(BIN)/python benchmarks/radon.py
 	$(BIN)/python benchmarks/io.py
@@ -26,7 +31,7 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/unet.py
 
 clean:
-	rm -rf .venv demo dist build
+	rm -rf .venv demo dist build site
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -40,6 +45,10 @@ clean:
 
 .venv/dev: .venv/tests
 	$(PIP) -e ".[dev]"
+	touch $@
+
+.venv/docs: .venv/installed
+	$(PIP) -e ".[docs]"
 	touch $@
 
 .venv/bench: .venv/tests

@@ -2,90 +2,148 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from seisdiff.restorers.radon import RadonSpec
-from tests.sessions import COLUMNS, differences, play, prepare
+from tests.pages import Block, blocks, furnish, record, run_block, steps
+from tests.sessions import COLUMNS, play
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "cli" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "cli/README.md")),
+    *sorted((ROOT / "docs").glob("**/*.md")),
+]
+ADDING = ROOT / "docs" / "adding.md"
 FIELD_FILES = ("gom_cdp_nmo.su",)
+COPIED = ("seisdiff", "tests", "synthetic", "configs", "pyproject.toml", "README.md")
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """Return the fenced blocks of a language that a page holds."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.M | re.S)
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-def pages_with(language: str) -> list[Path]:
-    return [page for page in PAGES if blocks(page, language)]
-
-
-def steps(block: str) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a console block, each with the output that the page shows."""
-    for step in re.split(r"^\$ ", block, flags=re.M)[1:]:
-        command, _, shown = step.partition("\n")
-        yield command, shown
+def needs_field_data(block: Block) -> bool:
+    return any(name in block.text for name in FIELD_FILES)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with the files of the demonstration."""
+    """A working folder with the files that pages start from."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", COLUMNS)
-    prepare(tmp_path)
+    furnish(tmp_path)
     return tmp_path
 
 
-def run_console(block: str) -> None:
-    for command, shown in steps(block):
-        printed = play(command)
-        if shown.strip():
-            assert differences(shown, printed) == [], f"$ {command}"
-        else:
-            assert "[exit" not in printed, f"$ {command}\n{printed}"
-
-
-@pytest.mark.parametrize("page", pages_with("console"), ids=lambda page: page.name)
-def test_commands_run_as_written(page: Path, folder: Path) -> None:
-    for block in blocks(page, "console"):
-        if not any(name in block for name in FIELD_FILES):
-            run_console(block)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page) and page != ADDING], ids=name_of)
+def test_a_page_runs_as_written(page: Path, folder: Path) -> None:
+    for block in blocks(page):
+        if not needs_field_data(block):
+            run_block(block)
 
 
 def test_commands_on_field_data_run_as_written(field_data: Path, folder: Path) -> None:
     for name in FIELD_FILES:
         shutil.copy(field_data / "prestack" / name, folder)
-    found = [block for page in PAGES for block in blocks(page, "console") if any(name in block for name in FIELD_FILES)]
+    found = [block for page in PAGES for block in blocks(page) if needs_field_data(block)]
     assert found
     for block in found:
-        run_console(block)
+        run_block(block)
 
 
-@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: page.name)
-def test_python_runs_as_written(page: Path, folder: Path) -> None:
-    for block in blocks(page, "python"):
-        exec(compile(block, "documentation", "exec"), {"__name__": "documentation"})
+def test_what_is_added_by_the_page_on_adding_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for block in blocks(ADDING):
+        if block.language == "diff":
+            add_lines(folder / block.title, block.text)
+        else:
+            run_block(block, player=in_a_shell)
+    found = subprocess.run([sys.executable, "-m", "ruff", "check", "seisdiff", "tests"], capture_output=True, text=True)
+    assert found.returncode == 0 or "No module named ruff" in found.stderr, found.stdout
+
+
+def in_a_shell(command: str) -> str:
+    """Type a command in processes of its own, which see the source in the current folder."""
+    command = re.sub(r"^seisdiff", "python -m seisdiff", command)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    return done.stdout + done.stderr + (f"[exit {done.returncode}]\n" if done.returncode else "")
+
+
+def add_lines(path: Path, diff: str) -> None:
+    """Put the lines of a diff that begin with + behind the line before them, which the file must hold just once."""
+    lines, behind = path.read_text().splitlines(), -1
+    for line in diff.splitlines():
+        if line.startswith(" "):
+            assert lines.count(line[1:]) == 1, f"{path}: {line[1:]}"
+            behind = lines.index(line[1:])
+        else:
+            behind += 1
+            lines.insert(behind, line[1:])
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_and_their_names_exist(page: Path) -> None:
+    text = page.read_text()
+    made = {block.title for block in blocks(page)}
+    told = set(re.findall(r"`((?:seisdiff|tests|docs|configs|synthetic|benchmarks|cli)/[\w./-]*)`", text)) - made
+    assert [name for name in told if not (ROOT / name).exists()] == []
+
+
+def test_names_of_the_table_of_places_exist() -> None:
+    rows = re.findall(r"^\| (`seisdiff/[^|]+) \| ([^|]+) \|", ADDING.read_text(), re.M)
+    assert len(rows) > 8
+    for files, names in rows:
+        source = "".join((ROOT / name).read_text() for name in re.findall(r"`([^`]+)`", files))
+        for name in re.findall(r"`([^`]+)`", names):
+            assert re.search(rf"^\s*(def|class)? ?{name}\b", source, re.M), f"{files}: {name}"
 
 
 def test_a_command_that_fails_is_noticed(folder: Path) -> None:
     with pytest.raises(AssertionError, match="missing"):
-        run_console("$ seisdiff info missing.sgy\n")
+        run_block(Block("console", "", "$ seisdiff info missing.sgy\n"))
+    with pytest.raises(AssertionError, match="version"):
+        run_block(Block("console", "", "$ seisdiff --version\nseisdiff 77.0\n"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", COLUMNS)
+    page = tmp_path / "page.md"
+    text = "# Page\n\n```console\n$ seisdiff models list\n...\n$ seisdiff models list\n```\n"
+    page.write_text(text)
+    record(page)
+    assert page.read_text() == text.replace("...\n", play("seisdiff models list"))
+    assert [command for command, _ in steps(blocks(page)[0].text)] == ["seisdiff models list"] * 2
+
+
+def test_figures_of_the_choice_of_methods_are_those_of_the_benchmark() -> None:
+    measured = set(re.findall(r"-?\d+\.\d+", (ROOT / "docs" / "benchmark.md").read_text()))
+    told = re.findall(r"-?\d+\.\d+", (ROOT / "docs" / "how-to" / "which-method.md").read_text())
+    assert len(told) > 60
+    assert set(told) - measured == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     absent = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert absent == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_options_exist(page: Path) -> None:
     from typer.main import get_command
 
