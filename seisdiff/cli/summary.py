@@ -27,6 +27,11 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
     if summary.start_ms:
         low, middle, high = summary.start_ms
         lines.append(f"estimated first multiple: {middle:.0f} ms (from {low:.0f} to {high:.0f})")
+    return [*lines, *unusual_lines(summary)]
+
+
+def unusual_lines(summary: Summary) -> list[str]:
+    """Return a line for each thing that was counted and is not nothing."""
     counts = {
         "units kept of the interrupted run": summary.resumed_units,
         "dead or new traces filled": summary.filled_traces,
@@ -34,4 +39,4 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
         "samples clipped to the range of the output's format": summary.clipped_samples,
         "non-finite samples taken as zeros": summary.nonfinite_samples,
     }
-    return lines + [f"{what}: {count}" for what, count in counts.items() if count]
+    return [f"{what}: {count}" for what, count in counts.items() if count]
