@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -226,7 +228,7 @@ def run_restoration(
     """Check the recipe, run it over the input with progress, say what came of it, and report on it where asked to."""
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.report import make_report
-    from seisdiff.cli.summary import print_summary, unusual_lines
+    from seisdiff.cli.summary import bad_samples, print_summary
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
     from seisdiff.report import check_report_path, recipe_facts
@@ -237,7 +239,9 @@ def run_restoration(
     options = run_options(
         checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history
     )
+    heard: list[str] = []
     with options as run:
+        run = replace(run, notify=partial(_notify_and_keep, run.notify, heard))
         summary = restore_file(
             source,
             target,
@@ -251,8 +255,15 @@ def run_restoration(
         print_summary(summary, target, quiet)
         _warn_if_nothing_filled(checked, summary, run)
     if report is not None:
-        facts = recipe_facts(checked, Path(source).name, Path(target).name, command, unusual_lines(summary))
+        facts = recipe_facts(checked, Path(source).name, Path(target).name, command, [*heard, *bad_samples(summary)])
         make_report((source, target, spread), report, facts, reading, REPORT_GATHERS, memory, overwrite, quiet)
+
+
+def _notify_and_keep(notify: Callable[[str], None], heard: list[str], text: str) -> None:
+    """Pass a notice on, and keep the warnings."""
+    notify(text)
+    if text.startswith("warning: "):
+        heard.append(text.removeprefix("warning: "))
 
 
 def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:

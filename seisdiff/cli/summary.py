@@ -27,15 +27,17 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
     if summary.start_ms:
         low, middle, high = summary.start_ms
         lines.append(f"estimated first multiple: {middle:.0f} ms (from {low:.0f} to {high:.0f})")
-    return [*lines, *unusual_lines(summary)]
-
-
-def unusual_lines(summary: Summary) -> list[str]:
-    """Return a line for each thing that was counted and is not nothing."""
     counts = {
         "units kept of the interrupted run": summary.resumed_units,
         "dead or new traces filled": summary.filled_traces,
         "traces left dead": summary.dead_traces,
+    }
+    return [*lines, *(f"{what}: {count}" for what, count in counts.items() if count), *bad_samples(summary)]
+
+
+def bad_samples(summary: Summary) -> list[str]:
+    """Return a line for samples that were clipped, and one for those that were no numbers, where there are any."""
+    counts = {
         "samples clipped to the range of the output's format": summary.clipped_samples,
         "non-finite samples taken as zeros": summary.nonfinite_samples,
     }

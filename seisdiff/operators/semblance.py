@@ -7,8 +7,8 @@ from scipy.ndimage import uniform_filter1d
 
 #: Half the length, in ms or m, of the windows over which semblance is taken.
 HALF_WINDOW = 20.0
-#: Fewest live samples across a curve for which semblance means anything.
-_FEWEST = 4
+#: Fewest live samples across a curve for which semblance means anything, and fewest as a part of the traces.
+_FEWEST, _FEWEST_PART = 4, 0.2
 
 
 def moveout_semblance(
@@ -18,7 +18,7 @@ def moveout_semblance(
 
     An event of moveout q arrives at t + q (x / x_ref)^2: `offset` (trace) and `ref_offset` in m, `moveouts` and `step`
     in ms (m on a depth axis). It is sum_t (sum_x d)^2 / sum_t N sum_x d^2 over windows of 40 ms, where N counts the
-    samples that are not muted to zero (Neidell and Taner, 1971). Zero where fewer than 4 traces are left.
+    samples that are not muted to zero (Neidell and Taner, 1971). Zero where fewer than 4, or than a fifth, of the traces are left.
     """
     step = step or 1.0
     curve = (np.asarray(offset, float) / (ref_offset or 1.0)) ** 2
@@ -41,5 +41,5 @@ def _along(windows: np.ndarray, start: np.ndarray, width: int) -> np.ndarray:
     count = (moved != 0).sum(axis=0)
     stack = uniform_filter1d(moved.sum(axis=0) ** 2, width, mode="constant")
     power = uniform_filter1d(count * (moved**2).sum(axis=0), width, mode="constant")
-    told = (power > 1e-12 * power.max(initial=0.0)) & (count >= _FEWEST)
+    told = (power > 1e-12 * power.max(initial=0.0)) & (count >= max(_FEWEST, _FEWEST_PART * len(start)))
     return np.where(told, stack / np.where(told, power, 1), 0)

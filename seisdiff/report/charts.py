@@ -45,13 +45,15 @@ def curve_chart(
     labels: Sequence[str],
     outlying: np.ndarray | None = None,
     shown: Sequence[int] = (),
+    least: float = 0.0,
 ) -> Chart:
     """Return the chart of `lines` (gather) by their legend; `words` are name, title, unit and meaning.
 
-    `outlying` (gather) is not 0 for gathers to be flagged; those at the positions `shown` are marked too.
+    `outlying` (gather) is not 0 for gathers to be flagged; those at the positions `shown` are marked too. The axis spans
+    `least` at least, so that small differences look small.
     """
     values = np.stack(list(lines.values()))
-    low, high, ticks = _scale(values[np.isfinite(values)])
+    low, high, ticks = _scale(values[np.isfinite(values)], least)
     count = values.shape[1]
 
     def place(position: float, value: float) -> tuple[float, float]:
@@ -81,11 +83,10 @@ def nice_step(span: float, wanted: int) -> float:
     return float(min((power * factor for factor in (1, 2, 5, 10)), key=lambda step: abs(step - rough)))
 
 
-def _scale(values: np.ndarray) -> tuple[float, float, list[float]]:
+def _scale(values: np.ndarray, least: float) -> tuple[float, float, list[float]]:
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    if high - low < 1e-6 * max(abs(high), 1e-3):
-        low, high = low - 0.5, high + 0.5
-    margin = 0.08 * (high - low)
+    least = max(least, 1e-6 * abs(high), 1e-6)
+    margin = 0.08 * (high - low) + max(least - (high - low), 0.0) / 2
     low, high = low - margin, high + margin
     step = nice_step(high - low, 4)
     ticks = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)

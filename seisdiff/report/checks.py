@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class Rules:
 
 
 def count_changes(pair: GatherPair, rules: Rules) -> dict[str, float]:
-    """Return counts of one gather, all of which add up over gathers but `earliest`, the first sample changed."""
+    """Return counts of one gather, which add up over gathers; `earliest` and `start_first`, `start_last` are samples."""
     live = pair.live_before
     changed = pair.before != pair.after
     sample = np.arange(changed.shape[1])
@@ -61,20 +61,26 @@ def count_changes(pair: GatherPair, rules: Rules) -> dict[str, float]:
         "at_limit": _at_limit(pair, rules.sample_format),
         "flat_traces": _flat_traces(pair.before[live]),
         "earliest": int(where[0]) if len(where) else np.inf,
+        "start_first": int(pair.start.min(initial=changed.shape[1])),
+        "start_last": int(pair.start.max(initial=0)),
     }
 
 
 def add_counts(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the counts of all gathers together."""
     total = {name: sum(row[name] for row in rows) for name in rows[0]}
-    return total | {"earliest": min(row["earliest"] for row in rows)}
+    return total | {
+        "earliest": min(row["earliest"] for row in rows),
+        "start_first": min(row["start_first"] for row in rows),
+        "start_last": max(row["start_last"] for row in rows),
+    }
 
 
 def remarks(counts: Mapping[str, float], rules: Rules, first_ms: float, step: float, unit: str) -> list[Remark]:
     """Return what the counts say; `first_ms` is the time of the first sample."""
     return [
         *_changes(counts, rules),
-        *_zones(counts, rules, first_ms + step * counts["earliest"], unit),
+        *_zones(counts, rules, lambda sample: f"{first_ms + step * sample:.0f} {unit}"),
         *_samples(counts),
         *_traces(counts, rules),
     ]
@@ -90,16 +96,17 @@ def _changes(counts: Mapping[str, float], rules: Rules) -> list[Remark]:
     return []
 
 
-def _zones(counts: Mapping[str, float], rules: Rules, earliest: float, unit: str) -> list[Remark]:
+def _zones(counts: Mapping[str, float], rules: Rules, at: Callable[[float], str]) -> list[Remark]:
     found = []
     if rules.start:
+        times = " to ".join(dict.fromkeys([at(counts["start_first"]), at(counts["start_last"])]))
         broken = counts["early_changed"]
         found.append(
-            _bad(f"{_many(broken, 'sample')} before the start time changed") if broken else
-            _good(f"none of the {counts['early']:,.0f} samples before the start time changed")
+            _bad(f"{_many(broken, 'sample')} before the start time ({times}) changed") if broken else
+            _good(f"none of the {counts['early']:,.0f} samples before the start time ({times}) changed")
         )  # fmt: skip
     if counts["changed"]:
-        found.append(_good(f"the earliest change lies at {earliest:.0f} {unit}"))
+        found.append(_good(f"the earliest change lies at {at(counts['earliest'])}"))
         broken = counts["muted_changed"]
         words = "above the first and below the last sample that is not zero"
         found.append(_bad(f"{_many(broken, 'muted sample')} changed, {words}") if broken else

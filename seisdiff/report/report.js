@@ -131,7 +131,7 @@ function drawStrip(pen, box, plot, win) {
   }
   if (plot.labelled) {
     pen.fillStyle = SOFT; pen.textAlign = "right"; pen.textBaseline = "middle";
-    const words = plot.stripName.replace(" (", "\n(").split("\n");
+    const words = plot.stripName.split(/[ _]/);
     words.forEach((word, line) => pen.fillText(word, box.left - 7, top + deep / 2 + 1 + 12 * (line - (words.length - 1) / 2)));
   }
 }
@@ -150,7 +150,7 @@ function drawAcross(pen, box, plot, win) {
 }
 
 function drawLines(canvas, chart, names) {
-  const {pen, width, height} = pen2d(canvas), box = {left: 46, top: 8, width: width - 54, height: height - 44};
+  const {pen, width, height} = pen2d(canvas), box = {left: 46, top: 20, width: width - 54, height: height - 56};
   const last = chart.x[chart.x.length - 1] || 1, floor = chart.floor;
   const place = (x, y) => [box.left + x / last * box.width, box.top + (Math.min(y, 3) - 3) / (floor - 3) * box.height];
   pen.strokeStyle = "#eceff2"; pen.fillStyle = INK; pen.textAlign = "right"; pen.textBaseline = "middle";
@@ -172,7 +172,7 @@ function drawLines(canvas, chart, names) {
   pen.restore();
   pen.textAlign = "left"; pen.textBaseline = "middle";
   names.slice(0, 3).forEach((name, which) => {
-    const x = box.left + box.width - 84, y = box.top + 14 + 15 * which;
+    const x = box.left + 90 * which, y = 9;
     pen.fillStyle = LINES[which]; pen.fillRect(x, y - 1, 18, 2); pen.fillStyle = INK; pen.fillText(name, x + 24, y);
   });
 }
@@ -211,7 +211,7 @@ function makeViewer(root, across) {
     draw();
   }
   function addPanel() {
-    const panel = make("div", panels, "panel"), canvas = (make("h4", panel), make("canvas", panel));
+    const canvas = addCanvas(panels, ""), panel = canvas.parentNode;
     let from = null, moved = false;
     const spot = event => {
       const box = frame(canvas.clientWidth, canvas.clientHeight, plotOf(+panel.dataset.which, panel === panels.firstChild)), area = canvas.getBoundingClientRect();
@@ -290,9 +290,9 @@ function makeViewer(root, across) {
 
 // The page: which gather is shown, and what goes with it.
 const gatherViewer = makeViewer(document.getElementById("gather-viewer"), data.across);
-const stackViewer = makeViewer(document.getElementById("stack-viewer"), data.stack.strip_name);
+const stackHost = document.getElementById("stack-viewer"), stackViewer = stackHost && makeViewer(stackHost, data.stack.strip_name);
 const choice = document.getElementById("choice");
-let current = -1, wanted = null;
+let current = -1;
 
 function pick(at) {
   current = Math.max(0, Math.min(data.views.length - 1, at));
@@ -307,14 +307,19 @@ function pick(at) {
   return gatherViewer.show(view);
 }
 
+function addCanvas(host, title) {
+  const panel = make("div", host, "panel");
+  make("h4", panel, "", title);
+  return make("canvas", panel);
+}
+
 async function drawMaps(host, map, labels) {
   if (!map) { host.replaceChildren(); return; }
   const images = await Promise.all(map.panels.map(panel => read(panel.png)));
   host.replaceChildren();
+  const canvases = map.panels.map(panel => addCanvas(host, panel.name));
   images.forEach((image, at) => {
-    const panel = make("div", host, "panel");
-    make("h4", panel, "", map.panels[at].name);
-    drawPanel(make("canvas", panel), {image: paint(image, "share", 0), x: map.x, y: map.y, xname: labels[0], yname: labels[1], labelled: at === 0}, WHOLE, null, wanted);
+    drawPanel(canvases[at], {image: paint(image, "share", 0), x: map.x, y: map.y, xname: labels[0], yname: labels[1], labelled: at === 0}, WHOLE, null);
   });
 }
 
@@ -322,7 +327,7 @@ function drawRest() {
   const view = data.views[current], names = view.panels.map(panel => panel.name);
   [["gather", view.spectra], ["line", data.spectra]].forEach(([which, chart]) => {
     const host = document.querySelector(`[data-lines="${which}"]`);
-    drawLines(host.querySelector("canvas") || make("canvas", host), chart, names);
+    if (host) drawLines(host.querySelector("canvas") || make("canvas", host), chart, names);
   });
   drawMaps(document.querySelector('[data-map="fk"]'), view.fk, ["Wavenumber (1/km)", data.frequency]);
   const moveout = document.querySelector('[data-map="semblance"]');
@@ -350,8 +355,7 @@ document.querySelectorAll(".chart svg").forEach(svg => svg.addEventListener("cli
 }));
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const stack = document.activeElement && document.activeElement.id === "stack-viewer";
-  const viewer = (stack ? stackViewer : gatherViewer).acts;
+  const viewer = (stackViewer && stackHost.contains(document.activeElement) ? stackViewer : gatherViewer).acts;
   const keys = {
     ArrowLeft: () => pick(current - 1), ArrowRight: () => pick(current + 1), " ": viewer.turn, s: viewer.side, Escape: viewer.side,
     f: viewer.flicker, c: viewer.colour, 0: viewer.whole, "+": viewer.louder, "=": viewer.louder, "-": viewer.softer,
@@ -367,22 +371,24 @@ document.addEventListener("keydown", event => {
 async function drawSheets() {
   const host = document.querySelector(".print-sheets"), ranked = data.views.filter(view => /best|median|worst/.test(view.reasons.join(" ")));
   for (const view of ranked.length ? ranked : data.views.slice(0, 1)) {
-    const sheet = make("div", host, "sheet"), row = (make("h3", sheet, "", `${view.label} (${view.reasons.join(", ")}): ${view.figures}; clip ±${view.clip}`), make("div", sheet, "panels"));
+    const sheet = make("div", host, "sheet");
+    make("h3", sheet, "", `${view.label} (${view.reasons.join(", ")}): ${view.figures}; clip ±${view.clip}`);
+    const row = make("div", sheet, "panels");
     const images = await Promise.all(view.panels.map(panel => read(panel.png)));
     images.forEach((image, at) => {
-      const panel = make("div", row, "panel"), canvas = (make("h4", panel, "", view.panels[at].name), make("canvas", panel));
+      const canvas = addCanvas(row, view.panels[at].name);
       canvas.dataset.width = Math.round(1010 / images.length); canvas.dataset.height = 520;
       drawPanel(canvas, {image: paint(image, "grey", 1), y: view.y, yname: data.vertical, strip: view.strip, stripName: data.across, labelled: at === 0}, WHOLE, null, 2);
     });
   }
 }
 let settle = 0;
-window.addEventListener("resize", () => { clearTimeout(settle); settle = setTimeout(() => { gatherViewer.draw(); stackViewer.draw(); drawRest(); }, 120); });
+window.addEventListener("resize", () => { clearTimeout(settle); settle = setTimeout(() => { gatherViewer.draw(); if (stackViewer) stackViewer.draw(); drawRest(); }, 120); });
 const links = [...document.querySelectorAll("nav a")];
 const seen = new IntersectionObserver(entries => entries.forEach(entry => {
   if (entry.isIntersecting) links.forEach(link => link.classList.toggle("current", link.hash === `#${entry.target.id}`));
 }), {rootMargin: "0px 0px -75% 0px"});
 document.querySelectorAll("main section").forEach(section => seen.observe(section));
 const median = data.views.findIndex(view => view.reasons.includes("median"));
-Promise.all([pick(Math.max(0, median)), stackViewer.show(data.stack)]).then(drawSheets).then(() => { document.body.dataset.ready = "yes"; });
+Promise.all([pick(Math.max(0, median)), stackViewer && stackViewer.show(data.stack)]).then(drawSheets).then(() => { document.body.dataset.ready = "yes"; });
 })();

@@ -39,9 +39,9 @@ def survey_rows(reader: PairReader, unit: str) -> Rows:
     fold, keys = before["fold"].values, ", ".join(before.attrs.get("gather_keys", [])) or "nothing"
     numbers = before["gather"].values
     rows = [
-        ("gathers", f"{reader.count:,} by {keys}, {numbers.min()} to {numbers.max()}"),
+        ("gathers", f"{reader.count:,} by {keys}, {_range(numbers)}"),
         ("traces", _pair_of(before.sizes["trace"], after.sizes["trace"])),
-        ("fold", f"{fold.min()}" if fold.min() == fold.max() else f"{fold.min()} to {fold.max()}"),
+        ("fold", _range(fold)),
         ("samples", f"{len(reader.axis):,}, {reader.axis[0]:g} to {reader.axis[-1]:g} {unit} every {reader.step:g} {unit}"),
     ]  # fmt: skip
     if "offset" in before:
@@ -53,11 +53,15 @@ def survey_rows(reader: PairReader, unit: str) -> Rows:
 
 def figure_rows(line: Line, survey: Survey) -> Rows:
     """Return the figures of the line: medians and extremes over gathers."""
-    rows = [(curve.title.lower(), _spread_words(line.figures[curve.name], curve.unit)) for curve in line.curves]
+    known = [curve for curve in line.curves if np.isfinite(line.figures[curve.name]).any()]
+    rows = [(curve.title.lower(), _spread_words(line.figures[curve.name], curve.unit)) for curve in known]
     counts = line.counts
     if survey.rules.filling:
         return [*rows, ("traces filled", f"{counts['filled']:,.0f} of {counts['traces']:,.0f}")]
     share = 100 * counts["changed"] / max(counts["live_samples"], 1)
+    energy = line.figures["removed_db"]
+    if np.isfinite(energy).any():
+        rows[0] = (rows[0][0], f"{rows[0][1]}; {100 * 10 ** (np.nanmedian(energy) / 10):.0f} % of the input's energy")
     return [*rows, ("samples changed", f"{share:.1f} % of those of live traces"),
             ("live traces changed", f"{counts['changed_traces']:,.0f} of {counts['live_traces']:,.0f}")]  # fmt: skip
 
@@ -88,14 +92,16 @@ def gather_words(line: Line, position: int) -> str:
     return " · ".join(words)
 
 
+def _range(values: np.ndarray) -> str:
+    return f"{values.min()}" if values.min() == values.max() else f"{values.min()} to {values.max()}"
+
+
 def _pair_of(before: int, after: int) -> str:
     return f"{before:,}" if before == after else f"{before:,} in the input, {after:,} in the output"
 
 
 def _spread_words(values: np.ndarray, unit: str) -> str:
     known = values[np.isfinite(values)]
-    if not len(known):
-        return "none"
     if len(known) == 1:
         return f"{known[0]:.3g} {unit}".strip()
     return f"{np.median(known):.3g} {unit}".strip() + f" (median; {known.min():.3g} to {known.max():.3g})"

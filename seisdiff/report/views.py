@@ -23,8 +23,8 @@ SPECTRUM_DB, FK_DB = 60.0, 48.0
 MOVEOUTS = np.arange(-200.0, 801.0, 12.5)
 _SPECTRUM_POINTS = 300
 _SEMBLANCE_ROWS = 400
-#: Spectra are shown up to this part of their largest value.
-_LEAST_AMPLITUDE = 1e-3
+#: f-k is shown up to the last frequency at which it exceeds this part of its largest value.
+_LEAST_AMPLITUDE = 0.01
 
 
 def gather_view(
@@ -49,11 +49,12 @@ def gather_view(
     return view
 
 
-def stack_view(line: Line, reader: PairReader, labels: Sequence[str]) -> View:
+def stack_view(line: Line, reader: PairReader, survey: Survey) -> View:
     """Return the stacks (or nearest traces) of input and output, and what is between them."""
     before, after = line.stack
     clip = clip_level(before)
-    parts = {"input": before, "output": after, "removed": before - after}
+    third = {"filled": after - before} if survey.rules.filling else {"removed": before - after}
+    parts = {"input": before, "output": after, **third}
     return {
         "position": -1,
         "label": "",
@@ -111,7 +112,8 @@ def _decibels(frequency: np.ndarray, spectra: np.ndarray) -> View:
 
 
 def _fk(parts: dict[str, np.ndarray], pair: GatherPair, step: float) -> View:
-    spectra = {name: fk_spectrum(samples, pair.offset, step) for name, samples in list(parts.items())[:3]}
+    away = np.abs(pair.offset) if pair.offset.max() <= 0 else pair.offset
+    spectra = {name: fk_spectrum(samples, away, step) for name, samples in list(parts.items())[:3]}
     first = next(iter(spectra.values()))
     most = float(max(spectrum.amplitude.max() for spectrum in spectra.values())) or 1.0
     told = np.flatnonzero((first.amplitude > _LEAST_AMPLITUDE * most).any(axis=1))

@@ -30,7 +30,10 @@ from seisdiff.survey import vertical_dim
 
 #: What the pictures of all gathers may take, bytes; the least important gathers are left out beyond.
 PICTURE_BYTES = 11 * 2**20
+#: Gathers of which curves and a stack are drawn: fewer make no line.
+FEWEST_POINTS = 3
 _LEVEL = ("level", "RMS level", "dB", "RMS amplitude of live traces, 20 log10")
+_LEAST_LEVELS = 1.0
 
 
 def write_report(
@@ -64,7 +67,7 @@ def write_report(
     chosen = _chosen(line, survey, gathers)
     views = _views(chosen, reader, survey, labels)
     content = _content(facts, reader, survey, line, labels, views)
-    drawn = _drawn(reader, line, labels, views)
+    drawn = _drawn(reader, survey, line, views)
     write_page(render(content | {"left_out": len(chosen) - len(views)}, drawn), target)
     return target
 
@@ -131,6 +134,7 @@ def _content(
         "version_rows": version_rows(),
         "remarks": [*found, *summary.line_remarks(line, facts, labels)],
         "charts": _charts(line, labels, [view["position"] for view in views]),
+        "is_line": reader.count >= FEWEST_POINTS,
         "filling": survey.rules.filling,
         "flat": survey.flat,
         "measure": RANKED_BY[survey.rules.filling].words,
@@ -146,15 +150,15 @@ def _content(
 def _charts(line: Line, labels: Sequence[str], shown: Sequence[int]) -> list[Chart]:
     levels = {"input": line.figures["input_db"], "output": line.figures["output_db"]}
     charts = [_chart(curve, line, labels, shown) for curve in line.curves if np.isfinite(line.figures[curve.name]).any()]
-    return [*charts, curve_chart(_LEVEL, levels, labels)]
+    return [*charts, curve_chart(_LEVEL, levels, labels, least=_LEAST_LEVELS)]
 
 
 def _chart(curve: Curve, line: Line, labels: Sequence[str], shown: Sequence[int]) -> Chart:
     words = (curve.name, curve.title, curve.unit, curve.meaning)
-    return curve_chart(words, {curve.title: line.figures[curve.name]}, labels, line.outlying[curve.name], shown)
+    return curve_chart(words, {curve.title: line.figures[curve.name]}, labels, line.outlying[curve.name], shown, curve.least)
 
 
-def _drawn(reader: PairReader, line: Line, labels: Sequence[str], views: Sequence[View]) -> dict[str, Any]:
+def _drawn(reader: PairReader, survey: Survey, line: Line, views: Sequence[View]) -> dict[str, Any]:
     """Return what the script draws; `figures` are those of the gathers that are shown."""
     before = reader.surveys[0]
     depth, offsets = vertical_dim(before) == "depth", "offset" in before
@@ -162,7 +166,7 @@ def _drawn(reader: PairReader, line: Line, labels: Sequence[str], views: Sequenc
         "views": [
             {**view, "figures": summary.gather_words(line, view["position"])} for view in views
         ],
-        "stack": {**stack_view(line, reader, labels), "strip_name": summary.key_name(before)},
+        "stack": {**stack_view(line, reader, survey), "strip_name": summary.key_name(before)},
         "spectra": line_spectra(line),
         "vertical": "Depth (m)" if depth else "Time (ms)",
         "unit": "m" if depth else "ms",
