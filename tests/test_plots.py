@@ -116,14 +116,14 @@ def test_clip_level_ignores_zeros_and_bad_samples():
     assert clip_level(np.zeros(3)) == 1.0
 
 
-@pytest.mark.parametrize("kind", ["wiggle", "both"])
-def test_wiggles_swing_by_amplitude_over_clip(kind):
+@pytest.mark.parametrize("style", ["wiggle", "both"])
+def test_wiggles_swing_by_amplitude_over_clip(style):
     survey = survey_of()
-    body = plot_gathers({"input": survey}, [1001], kind=kind, clip=4.0).axes[1]
+    body = plot_gathers({"input": survey}, [1001], style=style, clip=4.0).axes[1]
     lines = body.collections[0].get_segments()
     assert len(lines) == 6
     np.testing.assert_allclose(lines[2][:, 0], 2 + survey["amplitude"].values[2] / 4.0, atol=1e-6)
-    assert len(body.images) == (kind == "both")
+    assert len(body.images) == (style == "both")
 
 
 def test_window_and_depth():
@@ -162,7 +162,7 @@ def test_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"kind": "colour"}, "expected one of density, wiggle, both"),
+        ({"style": "colour"}, "expected one of density, wiggle, both"),
         ({"clip": 0.0}, "above 0"),
         ({"clip": np.nan}, "above 0"),
         ({"percentile": 101}, "at most 100"),
@@ -186,10 +186,10 @@ def test_absent_gathers_and_mixed_axes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 5), (1, 3, 1)])
-@pytest.mark.parametrize("kind", ["density", "both"])
-def test_smallest_surveys_can_be_drawn(tmp_path, shape, kind):
+@pytest.mark.parametrize("style", ["density", "both"])
+def test_smallest_surveys_can_be_drawn(tmp_path, shape, style):
     survey = make_survey(np.zeros(shape), dt_ms=4.0, offset=np.zeros(shape[:2]))
-    save_figure(plot_gathers({"input": survey}, kind=kind), tmp_path / "picture.png")
+    save_figure(plot_gathers({"input": survey}, style=style), tmp_path / "picture.png")
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_plot_command(two_files, tmp_path, capsys):
     assert main(["plot", *two_files, "-o", picture, "--gathers", "1001,1009", "--window", "20:100"]) == 0
     assert capsys.readouterr().out.strip() == picture
     assert imread(picture).shape[2] == 4
-    assert main(["plot", two_files[0], "-o", picture, "--every", "3", "--kind", "wiggle", "--overwrite"]) == 0
+    assert main(["plot", two_files[0], "-o", picture, "--every", "3", "--style", "wiggle", "--overwrite"]) == 0
     capsys.readouterr()
 
 
@@ -219,7 +219,10 @@ def test_plot_command(two_files, tmp_path, capsys):
         (["--gathers", "1001", "--every", "2"], "exclude each other"),
         (["--gathers", "7"], "gather 7 is not in line.sgy"),
         (["--window", "5"], "two numbers such as 3000:6000"),
-        (["--kind", "pretty"], "density, wiggle, both"),
+        (["--style", "pretty"], "density, wiggle, both"),
+        (["--kind", "pretty"], "gather, spectrum, fk, semblance or stack"),
+        (["--kind", "fk", "--every", "2"], "draws one gather"),
+        (["--difference"], "between the gathers of two surveys"),
         (["--clip", "-1"], "above 0"),
     ],
 )

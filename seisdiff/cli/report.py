@@ -22,7 +22,7 @@ SpreadOf = Annotated[
 Task = Annotated[
     str | None,
     typer.Option(
-        "--task", metavar="demultiple|denoise|interpolate", help="What was done. Default: what the history of AFTER says."
+        "--task", metavar="demultiple|denoise|interpolate", help="What was done. Default: what AFTER's history says."
     ),
 ]  # fmt: skip
 StartMs = Annotated[

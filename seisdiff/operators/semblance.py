@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+#: Residual moveouts that are shown, ms at the reference offset (m on a depth axis).
+MOVEOUTS = np.arange(-200.0, 801.0, 12.5)
 #: Half the length, in ms or m, of the windows over which semblance is taken.
 HALF_WINDOW = 20.0
 #: Fewest live samples across a curve for which semblance means anything, and fewest as a part of the traces.
@@ -18,7 +20,8 @@ def moveout_semblance(
 
     An event of moveout q arrives at t + q (x / x_ref)^2: `offset` (trace) and `ref_offset` in m, `moveouts` and `step`
     in ms (m on a depth axis). It is sum_t (sum_x d)^2 / sum_t N sum_x d^2 over windows of 40 ms, where N counts the
-    samples that are not muted to zero (Neidell and Taner, 1971). Zero where fewer than 4, or than a fifth, of the traces are left.
+    samples that are not muted to zero (Neidell and Taner, 1971). Zero where fewer than 4 of these, or than a fifth of
+    the traces, are left.
     """
     step = step or 1.0
     curve = (np.asarray(offset, float) / (ref_offset or 1.0)) ** 2

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
+#: How far below their largest value spectra of traces, and of gathers, are shown, dB.
+SPECTRUM_DB, FK_DB = 60.0, 48.0
 #: Cosine ramps at the edges of a gather, as a part of its width: without them the edges smear over all wavenumbers.
 _RAMP = 0.1
 
@@ -26,10 +28,10 @@ class FkSpectrum:
 def amplitude_spectrum(samples: np.ndarray, step_ms: float, n_fft: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return frequencies (Hz) and the mean amplitude spectrum of traces (trace, time), zeros where there is none."""
     count = n_fft or samples.shape[1]
-    frequency = scipy.fft.rfftfreq(count, (step_ms or 1.0) / 1000)
+    frequency = np.fft.rfftfreq(count, (step_ms or 1.0) / 1000)
     if not len(samples):
         return frequency, np.zeros(len(frequency))
-    return frequency, np.abs(scipy.fft.rfft(samples, count, axis=1)).mean(axis=0)
+    return frequency, np.abs(np.fft.rfft(samples, count, axis=1)).mean(axis=0)
 
 
 def fk_spectrum(samples: np.ndarray, offset: np.ndarray, step_ms: float) -> FkSpectrum:
@@ -40,15 +42,15 @@ def fk_spectrum(samples: np.ndarray, offset: np.ndarray, step_ms: float) -> FkSp
     """
     order = np.argsort(offset, kind="stable")
     n_traces, n_time = samples.shape
-    shape = (scipy.fft.next_fast_len(max(2 * n_traces, 64)), scipy.fft.next_fast_len(n_time, real=True))
+    shape = (_fast_length(max(2 * n_traces, 64)), _fast_length(n_time))
     tapered = samples[order] * _edge_taper(n_traces)[:, None]
     # The transform over offset runs backwards in sign, so that later with offset is a positive wavenumber.
-    spectrum = np.abs(scipy.fft.ifft(scipy.fft.rfft(tapered, shape[1], axis=1), shape[0], axis=0)) * shape[0]
-    wavenumber = scipy.fft.fftfreq(shape[0], _spacing(offset) / 1000)
+    spectrum = np.abs(np.fft.ifft(np.fft.rfft(tapered, shape[1], axis=1), shape[0], axis=0)) * shape[0]
+    wavenumber = np.fft.fftfreq(shape[0], _spacing(offset) / 1000)
     return FkSpectrum(
-        amplitude=scipy.fft.fftshift(spectrum, axes=0).T,
-        frequency=scipy.fft.rfftfreq(shape[1], (step_ms or 1.0) / 1000),
-        wavenumber=scipy.fft.fftshift(wavenumber),
+        amplitude=np.fft.fftshift(spectrum, axes=0).T,
+        frequency=np.fft.rfftfreq(shape[1], (step_ms or 1.0) / 1000),
+        wavenumber=np.fft.fftshift(wavenumber),
     )
 
 
@@ -62,3 +64,7 @@ def _edge_taper(count: int) -> np.ndarray:
     ramp = max(1, round(_RAMP * count))
     from_edge = np.minimum(np.arange(count), np.arange(count)[::-1]) + 1
     return np.sin(0.5 * np.pi * np.minimum(from_edge / (ramp + 1), 1.0)) ** 2
+
+
+def _fast_length(count: int) -> int:
+    return scipy.fft.next_fast_len(count, real=True) or count

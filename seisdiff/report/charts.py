@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +49,8 @@ def curve_chart(
 ) -> Chart:
     """Return the chart of `lines` (gather) by their legend; `words` are name, title, unit and meaning.
 
-    `outlying` (gather) is not 0 for gathers to be flagged; those at the positions `shown` are marked too. The axis spans
-    `least` at least, so that small differences look small.
+    `outlying` (gather) is not 0 for gathers to be flagged; those at the positions `shown` are marked too. The axis
+    spans `least` at least, so that small differences look small.
     """
     values = np.stack(list(lines.values()))
     low, high, ticks = _scale(values[np.isfinite(values)], least)
@@ -93,8 +93,8 @@ def _scale(values: np.ndarray, least: float) -> tuple[float, float, list[float]]
     return low, high, [round(float(tick), 10) + 0.0 for tick in ticks]
 
 
-def _path(row: np.ndarray, place) -> str:  # noqa: ANN001
-    positions = np.arange(len(row))
+def _path(row: np.ndarray, place: Callable[[float, float], tuple[float, float]]) -> str:
+    positions = list(range(len(row)))
     if len(row) > _MOST_POINTS:
         positions = _extremes(row, -(-2 * len(row) // _MOST_POINTS))
     words, pen = [], "M"
@@ -107,14 +107,14 @@ def _path(row: np.ndarray, place) -> str:  # noqa: ANN001
     return "".join(words) + ("h0.1" if len(words) == 1 else "")
 
 
-def _extremes(row: np.ndarray, width: int) -> np.ndarray:
+def _extremes(row: np.ndarray, width: int) -> list[int]:
     """Return the positions of the smallest and largest value of each run of `width`."""
-    chosen = []
+    chosen: list[int] = []
     for start in range(0, len(row), width):
         part = row[start : start + width]
         if np.isfinite(part).any():
             chosen += sorted({start + int(np.nanargmin(part)), start + int(np.nanargmax(part))})
-    return np.array(chosen, dtype=np.int64)
+    return chosen
 
 
 def _spread(count: int, wanted: int = 9) -> list[int]:

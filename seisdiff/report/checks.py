@@ -32,7 +32,7 @@ class Rules:
 
 
 def count_changes(pair: GatherPair, rules: Rules) -> dict[str, float]:
-    """Return counts of one gather, which add up over gathers; `earliest` and `start_first`, `start_last` are samples."""
+    """Return counts of one gather, which add up; `earliest`, `start_first` and `start_last` are samples."""
     live = pair.live_before
     changed = pair.before != pair.after
     sample = np.arange(changed.shape[1])
@@ -125,8 +125,8 @@ def _samples(counts: Mapping[str, float]) -> list[Remark]:
         found.append(_look(f"{_many(counts['at_limit'], 'sample')} of AFTER reached the limit of the sample format and "
                            "may be clipped; BEFORE did not"))  # fmt: skip
     if counts["flat_traces"]:
-        found.append(_look(f"{_many(counts['flat_traces'], 'trace')} of BEFORE look clipped: {_FLAT_SAMPLES} samples or "
-                           "more in a row hold the largest amplitude of the trace"))  # fmt: skip
+        found.append(_look(f"{_many(counts['flat_traces'], 'trace')} of BEFORE may be clipped: the largest amplitude "
+                           f"of the trace comes {_FLAT_SAMPLES} times or more in a row"))  # fmt: skip
     return found
 
 
@@ -134,15 +134,20 @@ def _traces(counts: Mapping[str, float], rules: Rules) -> list[Remark]:
     found = []
     if counts["filled"]:
         says = _good if rules.filling else _bad
-        found.append(says(f"{_many(counts['filled'], 'trace')} filled: {counts['new']:,.0f} new, the others dead before"))
+        found.append(
+            says(f"{_many(counts['filled'], 'trace')} filled: {counts['new']:,.0f} new, the others dead before")
+        )
     if counts["dead_after"]:
-        found.append(_look(f"{_many(counts['dead_after'], 'trace')} dead in AFTER ({counts['dead_before']:,.0f} dead in BEFORE)"))
+        found.append(
+            _look(f"{_many(counts['dead_after'], 'trace')} dead in AFTER ({counts['dead_before']:,.0f} dead in BEFORE)")
+        )
     if counts["lost"]:
         found.append(_look(f"{_many(counts['lost'], 'trace')} of BEFORE have no counterpart in AFTER"))
     if counts["headers_changed"] > 0:
         found.append(_bad(f"{_many(counts['headers_changed'], 'trace header')} changed"))
     elif counts["headers_changed"] == 0:
-        found.append(_good("trace headers are the same, byte for byte"))
+        words = ", but for the words that make filled traces live" if counts["filled"] else ""
+        found.append(_good(f"trace headers are the same, byte for byte{words}"))
     return found  # fmt: skip
 
 

@@ -34,12 +34,12 @@ def choose_gathers(
     where it does not stand out. The median gather is the one whose value is nearest to the median.
     """
     chosen: dict[int, list[str]] = {}
-    for position, reason in [
-        *_ranked(values, low_is_good),
-        *((position, "evenly") for position in _evenly(len(values), evenly)),
-        *((position, "outlier") for position in np.argsort(-outlying, kind="stable")[:most_outliers] if outlying[position]),
-    ]:  # fmt: skip
-        chosen.setdefault(int(position), []).append(reason)
+    far = [int(at) for at in np.argsort(-outlying, kind="stable")[:most_outliers] if outlying[at]]
+    reasons = _ranked(values, low_is_good)
+    reasons += [(position, "evenly") for position in _evenly(len(values), evenly)]
+    reasons += [(position, "outlier") for position in far]
+    for position, reason in reasons:
+        chosen.setdefault(position, []).append(reason)
     return chosen
 
 

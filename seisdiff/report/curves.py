@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -41,7 +42,7 @@ _LATERAL = Curve(
 )
 REMOVAL_CURVES = (
     Curve("removed_db", "Energy removed", "dB", "energy of input minus output against that of the input", 1.0),
-    Curve("leakage", "Leakage", "", "local similarity of what was removed and what was kept: signal lost shows here", 0.03),
+    Curve("leakage", "Leakage", "", "local similarity of what was removed and what was kept: lost signal shows", 0.03),
     _LATERAL,
 )  # fmt: skip
 FILLING_CURVES = (
@@ -92,7 +93,7 @@ def lateral_consistency(profiles: np.ndarray) -> np.ndarray:
     """Return (gather) the mean likeness of each profile (gather, window) to its neighbours'; NaN for a single one."""
     if len(profiles) < 2:
         return np.full(len(profiles), np.nan)
-    steps = np.array([likeness(one, other) for one, other in zip(profiles[:-1], profiles[1:], strict=True)])
+    steps = np.array([likeness(one, other) for one, other in pairwise(profiles)])
     left, right = np.concatenate([[np.nan], steps]), np.concatenate([steps, [np.nan]])
     return np.nanmean(np.stack([left, right]), axis=0)
 
@@ -107,7 +108,9 @@ def find_outliers(values: np.ndarray, least: float) -> np.ndarray:
     score = np.zeros(len(values))
     if known.sum() < FEWEST_GATHERS:
         return score
-    deviation = np.abs(values[known] - median_filter(values[known], min(OUTLIER_SPAN, int(known.sum())), mode="nearest"))
+    deviation = np.abs(
+        values[known] - median_filter(values[known], min(OUTLIER_SPAN, int(known.sum())), mode="nearest")
+    )
     spread = max(_MAD_TO_SIGMA * float(np.median(deviation)), least / OUTLIER_DEVIATIONS)
     score[known] = np.where(deviation > OUTLIER_DEVIATIONS * spread, deviation / spread, 0)
     return score

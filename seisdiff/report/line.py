@@ -11,10 +11,10 @@ import torch
 
 from seisdiff.operators.nmo import MoveoutCorrection, VelocityModel
 from seisdiff.operators.spectra import amplitude_spectrum
+from seisdiff.operators.stacking import stack_traces
 from seisdiff.report.checks import Rules, add_counts, count_changes
-from seisdiff.report.curves import FILLING_CURVES, REMOVAL_CURVES, Curve, find_outliers, gather_figures
+from seisdiff.report.curves import FILLING_CURVES, REMOVAL_CURVES, Curve, find_outliers, gather_figures, profile
 from seisdiff.report.curves import lateral_consistency as consistency
-from seisdiff.report.curves import profile
 from seisdiff.report.reading import GatherPair, PairReader
 from seisdiff.units import Unit, run_units
 
@@ -91,7 +91,9 @@ def measure_line(reader: PairReader, survey: Survey, memory_gib: float, progress
     return _gathered(found, numbers, reader, survey)
 
 
-def corrected(samples: np.ndarray, pair: GatherPair, reader: PairReader, velocities: VelocityModel | None) -> np.ndarray:
+def corrected(
+    samples: np.ndarray, pair: GatherPair, reader: PairReader, velocities: VelocityModel | None
+) -> np.ndarray:
     """Return samples (trace, time) after NMO where velocities are given, else as they are."""
     if velocities is None:
         return samples
@@ -99,12 +101,6 @@ def corrected(samples: np.ndarray, pair: GatherPair, reader: PairReader, velocit
     velocity = torch.from_numpy(velocities.at(np.array([pair.number]), reader.axis))
     correction = MoveoutCorrection(torch.from_numpy(pair.offset)[None], velocity, times)
     return correction.forward(torch.from_numpy(np.ascontiguousarray(samples))[None])[0].numpy()
-
-
-def stack(samples: np.ndarray) -> np.ndarray:
-    """Return the mean over traces (trace, time) of what is not muted to zero."""
-    count = (samples != 0).sum(axis=0)
-    return (samples.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)).astype(np.float32)
 
 
 def _measure(pair: GatherPair, reader: PairReader, survey: Survey, stacked: bool) -> _Found:
@@ -124,8 +120,8 @@ def _measure(pair: GatherPair, reader: PairReader, survey: Survey, stacked: bool
 def _column(samples: np.ndarray, pair: GatherPair, reader: PairReader, survey: Survey) -> np.ndarray:
     """Return one trace that stands for a gather: its stack, or the nearest live trace where events are not flat."""
     if survey.flat:
-        return stack(corrected(samples, pair, reader, survey.velocities))
-    live = np.flatnonzero(pair.live_before)
+        return stack_traces(corrected(samples, pair, reader, survey.velocities))
+    live = np.flatnonzero(pair.live_after)
     return samples[live[np.abs(pair.offset[live]).argmin()]] if len(live) else np.zeros(samples.shape[1], np.float32)
 
 

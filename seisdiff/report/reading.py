@@ -87,9 +87,7 @@ class PairReader:
             for at in range(chosen.stop - chosen.start)
         ]
         edges = parts[0].bounds
-        return [
-            self._pair(chosen.start + at, both, starts[edges[at] : edges[at + 1]]) for at, both in enumerate(cut)
-        ]
+        return [self._pair(chosen.start + at, both, starts[edges[at] : edges[at + 1]]) for at, both in enumerate(cut)]
 
     def _pair(self, position: int, parts: list[_Part], starts: np.ndarray) -> GatherPair:
         before, after = parts[:2]

@@ -30,7 +30,9 @@ def gather_labels(survey: xr.Dataset) -> list[str]:
     if len(keys) < 2:
         return [f"{key_name(survey)} {number}" for number in survey["gather"].values]
     columns = [survey[f"gather_{key}"].values for key in keys]
-    return [" ".join(f"{key} {value}" for key, value in zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [
+        " ".join(f"{key} {value}" for key, value in zip(keys, row, strict=True)) for row in zip(*columns, strict=True)
+    ]
 
 
 def survey_rows(reader: PairReader, unit: str) -> Rows:
@@ -42,7 +44,7 @@ def survey_rows(reader: PairReader, unit: str) -> Rows:
         ("gathers", f"{reader.count:,} by {keys}, {_range(numbers)}"),
         ("traces", _pair_of(before.sizes["trace"], after.sizes["trace"])),
         ("fold", _range(fold)),
-        ("samples", f"{len(reader.axis):,}, {reader.axis[0]:g} to {reader.axis[-1]:g} {unit} every {reader.step:g} {unit}"),
+        ("samples", f"{len(reader.axis):,}, {reader.axis[0]:g} to {reader.axis[-1]:g} every {reader.step:g} {unit}"),
     ]  # fmt: skip
     if "offset" in before:
         offset = before["offset"].values
@@ -74,8 +76,12 @@ def line_remarks(line: Line, facts: Facts, labels: Sequence[str]) -> list[Remark
     for curve in line.curves:
         far = np.flatnonzero(line.outlying[curve.name])
         if len(far):
-            named = ", ".join(labels[at] for at in far[:_NAMED]) + (", ..." if len(far) > _NAMED else "")
-            found.append(Remark("look", f"{curve.title.lower()} is unusual in {len(far)} of {len(labels)} gathers: {named}"))
+            named = ", ".join([str(labels[at]) for at in far[:_NAMED].tolist()]) + (
+                ", ..." if len(far) > _NAMED else ""
+            )
+            found.append(
+                Remark("look", f"{curve.title.lower()} is unusual in {len(far)} of {len(labels)} gathers: {named}")
+            )
     if not line.furthest.any() and len(labels) > OUTLIER_SPAN:
         words = f"no gather lies {OUTLIER_DEVIATIONS:g} robust standard deviations from its neighbours in any curve"
         found.append(Remark("good", words))

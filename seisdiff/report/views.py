@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from seisdiff.operators.semblance import moveout_semblance
-from seisdiff.operators.spectra import amplitude_spectrum, fk_spectrum
+from seisdiff.operators.semblance import MOVEOUTS, moveout_semblance
+from seisdiff.operators.spectra import FK_DB, SPECTRUM_DB, amplitude_spectrum, fk_spectrum
 from seisdiff.report.line import Line, Survey, corrected
 from seisdiff.report.panels import amplitude_levels, data_uri, share_levels
 from seisdiff.report.reading import GatherPair, PairReader
@@ -17,10 +17,6 @@ View = dict[str, Any]
 
 #: The clip of a gather: this percentile of the absolute samples of the input that are not zero.
 CLIP_PERCENTILE = 98.0
-#: Depth of spectra shown, dB below the largest value of the input.
-SPECTRUM_DB, FK_DB = 60.0, 48.0
-#: Residual moveouts of the semblance panel, ms at the reference offset.
-MOVEOUTS = np.arange(-200.0, 801.0, 12.5)
 _SPECTRUM_POINTS = 300
 _SEMBLANCE_ROWS = 400
 #: f-k is shown up to the last frequency at which it exceeds this part of its largest value.
@@ -137,7 +133,13 @@ def _semblance(pair: GatherPair, reader: PairReader, survey: Survey, ref_offset:
     panels = []
     for name, samples in (("input", pair.before), ("output", pair.after)):
         flat = corrected(samples, pair, reader, survey.velocities)
-        panel = moveout_semblance(flat[pair.live_before], pair.offset[pair.live_before], reader.step, MOVEOUTS, ref_offset)
+        panel = moveout_semblance(
+            flat[pair.live_before], pair.offset[pair.live_before], reader.step, MOVEOUTS, ref_offset
+        )
         panels.append({"name": name, "png": data_uri(share_levels(panel[:, ::every].T, 0.0, 1.0))})
     half = (MOVEOUTS[1] - MOVEOUTS[0]) / 2
-    return {"x": [float(MOVEOUTS[0] - half), float(MOVEOUTS[-1] + half)], "y": _edges(reader.axis, reader.step), "panels": panels}
+    return {
+        "x": [float(MOVEOUTS[0] - half), float(MOVEOUTS[-1] + half)],
+        "y": _edges(reader.axis, reader.step),
+        "panels": panels,
+    }

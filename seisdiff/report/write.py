@@ -23,7 +23,7 @@ from seisdiff.report.facts import Facts, version_rows, with_history
 from seisdiff.report.line import Line, Progress, Survey, measure_line
 from seisdiff.report.page import check_report_path, render, write_page
 from seisdiff.report.reading import PairReader, open_pair
-from seisdiff.report.views import MOVEOUTS, View, gather_view, line_spectra, stack_view
+from seisdiff.report.views import View, gather_view, line_spectra, stack_view
 from seisdiff.restoration import largest_offset, read_start
 from seisdiff.segy import text_header
 from seisdiff.survey import vertical_dim
@@ -96,8 +96,8 @@ def _looks_flat(reader: PairReader) -> bool:
     if "cdp" not in before.attrs.get("gather_keys", []) or vertical_dim(before) == "depth":
         return False
     pair = reader.read(slice(reader.count // 2, reader.count // 2 + 1))[0]
-    shown = [torch.from_numpy(np.ascontiguousarray(each))[None] for each in (pair.before, pair.offset, pair.live_before)]
-    return bool(pair.live_before.sum() > 5) and not looks_uncorrected(*shown, torch.from_numpy(reader.axis))
+    data, offset, live = (torch.from_numpy(part.copy())[None] for part in (pair.before, pair.offset, pair.live_before))
+    return bool(pair.live_before.sum() > 5) and not looks_uncorrected(data, offset, live, torch.from_numpy(reader.axis))
 
 
 def _chosen(line: Line, survey: Survey, evenly: int) -> dict[int, list[str]]:
@@ -143,19 +143,22 @@ def _content(
         "third": "filled" if survey.rules.filling else "removed",
         "has_spread": len(reader.surveys) > 2,
         "ref_offset": largest_offset(reader.surveys[0]),
-        "moveouts": MOVEOUTS,
     }
 
 
 def _charts(line: Line, labels: Sequence[str], shown: Sequence[int]) -> list[Chart]:
     levels = {"input": line.figures["input_db"], "output": line.figures["output_db"]}
-    charts = [_chart(curve, line, labels, shown) for curve in line.curves if np.isfinite(line.figures[curve.name]).any()]
+    charts = [
+        _chart(curve, line, labels, shown) for curve in line.curves if np.isfinite(line.figures[curve.name]).any()
+    ]
     return [*charts, curve_chart(_LEVEL, levels, labels, least=_LEAST_LEVELS)]
 
 
 def _chart(curve: Curve, line: Line, labels: Sequence[str], shown: Sequence[int]) -> Chart:
     words = (curve.name, curve.title, curve.unit, curve.meaning)
-    return curve_chart(words, {curve.title: line.figures[curve.name]}, labels, line.outlying[curve.name], shown, curve.least)
+    return curve_chart(
+        words, {curve.title: line.figures[curve.name]}, labels, line.outlying[curve.name], shown, curve.least
+    )
 
 
 def _drawn(reader: PairReader, survey: Survey, line: Line, views: Sequence[View]) -> dict[str, Any]:
