@@ -9,7 +9,19 @@ from matplotlib.image import imread
 
 from seisdiff.cli.app import main
 from seisdiff.errors import OptionError, OutputError, SurveyError
-from seisdiff.plots import choose_gathers, clip_level, plot_gathers, read_panel, save_figure
+from seisdiff.plots import (
+    choose_gathers,
+    clip_level,
+    plot_comparison,
+    plot_fk,
+    plot_gathers,
+    plot_semblance,
+    plot_spectra,
+    plot_stack,
+    read_panel,
+    save_figure,
+    stack_survey,
+)
 from seisdiff.segy import SegyWriter
 from seisdiff.survey import make_survey
 
@@ -232,3 +244,61 @@ def test_plot_command_refuses_in_one_line(two_files, tmp_path, capsys, options, 
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "picture.png").exists()
+
+
+def test_spectra_stand_in_decibels_below_the_first():
+    survey = survey_of()
+    half = survey.assign(amplitude=0.5 * survey["amplitude"])
+    axes = plot_spectra({"input": survey, "output": half}, [1002]).axes[0]
+    first, second = (line.get_ydata() for line in axes.lines)
+    assert first.max() == pytest.approx(0)
+    np.testing.assert_allclose(first - second, 20 * np.log10(2), atol=1e-5)
+    assert axes.get_xlim() == (0, 125)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["input", "output"]
+
+
+def test_fk_and_semblance_share_a_scale():
+    survey = survey_of()
+    panels = {"input": survey, "output": survey.assign(amplitude=0.1 * survey["amplitude"])}
+    first, second = images(plot_fk(panels, 1001))[:2]
+    np.testing.assert_allclose(first.get_array() - second.get_array(), 20, atol=1e-4)
+    assert first.get_clim() == second.get_clim() == (-48, 0)
+    assert first.get_extent()[2:] == [125, 0]
+    flat = make_survey(np.ones((1, 8, 50)), dt_ms=4.0, offset=100.0 * np.arange(1, 9))
+    shown = images(plot_semblance({"input": flat}, ref_offset=800.0))[0]
+    assert shown.get_clim() == (0, 1)
+    assert shown.get_array()[25, 16] == pytest.approx(1)
+    with pytest.raises(OptionError, match="above 0"):
+        plot_semblance({"input": flat}, ref_offset=0.0)
+
+
+def test_a_stack_is_the_mean_of_each_gather():
+    survey = survey_of(9)
+    stack = stack_survey(survey)
+    np.testing.assert_allclose(
+        stack["amplitude"].values, survey["amplitude"].values.reshape(9, 6, 50).mean(axis=1), atol=1e-6
+    )
+    image = images(plot_stack({"input": survey}))[0]
+    assert image.get_array().shape == (50, 9)
+    with pytest.raises(SurveyError, match="delays vary"):
+        stack_survey(survey.assign(delay=("trace", np.arange(54.0))))
+
+
+def test_a_comparison_shows_what_was_removed_at_the_same_clip():
+    survey = survey_of()
+    after = survey.assign(amplitude=0.75 * survey["amplitude"])
+    drawn = images(plot_comparison(survey, after, [1003]))
+    assert len(drawn) == 3
+    assert len({image.get_clim() for image in drawn}) == 1
+    np.testing.assert_allclose(drawn[2].get_array(), 0.25 * survey["amplitude"].values[12:].T, rtol=1e-5)
+    with pytest.raises(SurveyError, match="expected the same traces"):
+        plot_comparison(survey, survey_of(2))
+
+
+@pytest.mark.parametrize("kind", ["spectrum", "fk", "semblance", "stack"])
+def test_plot_command_draws_every_kind(two_files, tmp_path, capsys, kind):
+    picture = tmp_path / f"{kind}.png"
+    assert main(["plot", *two_files, "-o", str(picture), "--kind", kind]) == 0
+    assert imread(picture).std() > 0.01
+    assert main(["plot", *two_files, "-o", str(picture), "--difference", "--overwrite"]) == 0
+    capsys.readouterr()

@@ -20,8 +20,8 @@ def match_traces(before: xr.Dataset, after: xr.Dataset, name: str = "AFTER") -> 
     Traces of gathers of another fold, as new offsets make it, are matched by offset within their gather. Raises
     SurveyError that says what differs where axes, gathers or offsets do not agree.
     """
-    _check_axes(before, after, name)
     _check_gathers(before, after, name)
+    _check_axes(before, after, name)
     if np.array_equal(before["fold"].values, after["fold"].values):
         _check_offsets(before, after, name)
         return None
