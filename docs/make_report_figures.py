@@ -1,7 +1,7 @@
 """Make the pictures of docs/report.md: `python docs/make_report_figures.py` from the root of the checkout.
 
-Reports are made by the commands that their pages show, opened in headless Chromium and cut to a section. The real gather is
-looked for in the folder that SEISDIFF_FIELD_DATA names, or in ../shared/field. Sizes and seconds are printed.
+Reports are made by the commands that their pages show, opened in headless Chromium and cut to a part. The real gather
+is looked for in the folder that SEISDIFF_FIELD_DATA names, or in ../shared/field. Sizes and seconds are printed.
 """
 
 from __future__ import annotations

@@ -271,7 +271,7 @@ def test_a_report_needs_nothing_but_itself(two_lines, tmp_path, capsys):
 def test_hostile_names_stay_text(tmp_path):
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\"'"
     line = small_line()
-    named = {name: hostile for name in ("before", "after", "command")}
+    named = dict.fromkeys(("before", "after", "command"), hostile)
     facts = Facts(**named, task="demultiple", method=((hostile, hostile),), messages=(hostile,))
     out = write_report(line.full, line.primaries, tmp_path / "qc.html", facts=facts)
     page = Page(out)
