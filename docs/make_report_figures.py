@@ -28,7 +28,7 @@ _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000",
 )  # fmt: skip
-_COLOURS = 64
+_COLOURS = 160
 
 
 def gom(folder: Path) -> None:
@@ -72,7 +72,7 @@ def _save(name: str, picture: Image.Image, rows: tuple[int, int]) -> None:
     path = FIGURES / f"{name}.png"
     part = picture.convert("RGB").crop((0, rows[0], WIDTH, rows[1]))
     part = part.resize((part.width * 4 // 5, part.height * 4 // 5), Image.Resampling.LANCZOS)
-    part.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    part.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
