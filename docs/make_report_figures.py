@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import matplotlib
+import numpy as np
 from PIL import Image
 
 from seisdiff.cli.app import main
@@ -28,7 +30,9 @@ _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000",
 )  # fmt: skip
-_COLOURS = 160
+#: The palette of pictures: greys, those of f-k and semblance, and the colours of lines and words.
+_GREYS, _VIRIDIS = 96, 64
+_LINES = ((193, 101, 26), (53, 114, 165), (31, 78, 121), (166, 27, 27), (154, 98, 0), (44, 110, 73), (90, 103, 117))
 
 
 def gom(folder: Path) -> None:
@@ -72,8 +76,17 @@ def _save(name: str, picture: Image.Image, rows: tuple[int, int]) -> None:
     path = FIGURES / f"{name}.png"
     part = picture.convert("RGB").crop((0, rows[0], WIDTH, rows[1]))
     part = part.resize((part.width * 4 // 5, part.height * 4 // 5), Image.Resampling.LANCZOS)
-    part.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    part.quantize(palette=_palette(), dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def _palette() -> Image.Image:
+    greys = [(grey, grey, grey) for grey in np.linspace(0, 255, _GREYS).astype(int).tolist()]
+    shares = matplotlib.colormaps["viridis"](np.linspace(0, 1, _VIRIDIS), bytes=True)[:, :3].tolist()
+    lines = [tuple((2 * part + light * 255) // (2 + light) for part in line) for line in _LINES for light in (0, 1, 3)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in (*greys, *shares, *lines) for part in colour])
+    return palette
 
 
 if __name__ == "__main__":

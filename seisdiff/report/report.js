@@ -97,7 +97,7 @@ function drawPanel(canvas, plot, win, cursor, sharpness) {
     if (plot.labelled) pen.fillText(String(tick), box.left - 7, y);
   }
   if (plot.labelled) {
-    pen.save(); pen.translate(6, box.top + box.height / 2); pen.rotate(-Math.PI / 2); pen.textAlign = "center"; pen.fillStyle = SOFT;
+    pen.save(); pen.translate(8, box.top + box.height / 2); pen.rotate(-Math.PI / 2); pen.textAlign = "center"; pen.fillStyle = SOFT;
     pen.fillText(plot.yname, 0, 0); pen.restore();
   }
   plot.strip ? drawStrip(pen, box, plot, win) : drawAcross(pen, box, plot, win);
@@ -161,7 +161,7 @@ function drawLines(canvas, chart, names) {
   pen.textAlign = "center"; pen.textBaseline = "alphabetic";
   for (const tick of niceTicks(0, last, 8)) pen.fillText(String(tick), place(tick, 0)[0], box.top + box.height + 15);
   pen.fillStyle = SOFT; pen.fillText(data.frequency, box.left + box.width / 2, box.top + box.height + 30);
-  pen.save(); pen.translate(6, box.top + box.height / 2); pen.rotate(-Math.PI / 2); pen.fillText("dB", 0, 0); pen.restore();
+  pen.save(); pen.translate(8, box.top + box.height / 2); pen.rotate(-Math.PI / 2); pen.fillText("dB", 0, 0); pen.restore();
   pen.strokeStyle = SOFT; pen.strokeRect(box.left + 0.5, box.top + 0.5, box.width, box.height);
   pen.save(); pen.beginPath(); pen.rect(box.left, box.top, box.width, box.height); pen.clip();
   chart.lines.forEach((line, which) => {
