@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seisdiff.engine import restore, restore_file
     from seisdiff.errors import SeisdiffError
     from seisdiff.passes import RunOptions, Summary
+    from seisdiff.report import write_report
     from seisdiff.scores import compare
     from seisdiff.sources import ReadOptions, open_survey
     from seisdiff.survey import check_survey, make_survey, to_grid
@@ -33,6 +34,7 @@ _HOME = {
     "restore": "engine",
     "restore_file": "engine",
     "to_grid": "survey",
+    "write_report": "report",
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "restore",
     "restore_file",
     "to_grid",
+    "write_report",
 ]
 
 

@@ -27,6 +27,7 @@ from seisdiff.tasks.start import StartTable, first_multiple, read_start_table
 from seisdiff.tasks.zone import mute_weights, start_weights
 
 Notify = Callable[[str], None]
+Start = StartTable | float | str | None
 
 #: Padded samples that a restorer is given at once: few enough to stay in the cache of a processor.
 _BATCH_BYTES = 8 * 2**20
@@ -56,13 +57,13 @@ class Restoration:
     sample_format: str
     attrs: Mapping[str, Any]
     velocities: VelocityModel | None
-    start: StartTable | float | str | None
+    start: Start
 
     def estimate(self, gathers: Gathers, with_spread: bool = False) -> Estimate:
         """Return what the restorer says of some gathers."""
         estimate = np.zeros_like(gathers.amplitude)
         spread = np.zeros_like(gathers.amplitude) if with_spread else None
-        starts = self._starts(gathers)
+        starts = start_times(self.start, gathers, self.attrs)
         fold = int(np.diff(gathers.bounds).max(initial=1))
         for chosen in _batches(gathers, fold, self._wanted(gathers)):
             padded = pad_gathers(gathers, chosen, fold)
@@ -135,18 +136,6 @@ class Restoration:
         velocity = torch.from_numpy(self.velocities.at(number, batch.times.numpy()))
         return MoveoutCorrection(batch.offset, velocity, batch.times)
 
-    def _starts(self, gathers: Gathers) -> np.ndarray:
-        """Return float64 (trace): the time before which nothing is touched, minus infinity where everything may be."""
-        folds = np.diff(gathers.bounds)
-        if isinstance(self.start, StartTable):
-            return np.repeat(self.start.at(gathers.number), folds)
-        if self.start == "auto":
-            return np.repeat([_first_multiple(gathers, number) for number in range(len(folds))], folds)
-        if isinstance(self.start, str):
-            assert gathers.trace_header is not None
-            return _header_times(gathers.trace_header, self.start, self.attrs)
-        return np.full(len(gathers.live), -np.inf if self.start is None else self.start)
-
 
 def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notify: Notify) -> Restoration:
     """Read what the recipe names, find the reference offset and build the restorer; says what it chose."""
@@ -160,8 +149,24 @@ def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notif
         sample_format=sample_format,
         attrs=survey.attrs,
         velocities=parse_velocities(recipe.nmo) if recipe.nmo else None,
-        start=_read_start(recipe.start, survey),
+        start=read_start(recipe.start, survey),
     )
+
+
+def start_times(start: Start, gathers: Gathers, attrs: Mapping[str, Any]) -> np.ndarray:
+    """Return float64 (trace): the time before which nothing is touched, minus infinity where everything may be.
+
+    `start` is what `read_start` gives, `attrs` are the survey's.
+    """
+    folds = np.diff(gathers.bounds)
+    if isinstance(start, StartTable):
+        return np.repeat(start.at(gathers.number), folds)
+    if start == "auto":
+        return np.repeat([_first_multiple(gathers, number) for number in range(len(folds))], folds)
+    if isinstance(start, str):
+        assert gathers.trace_header is not None
+        return _header_times(gathers.trace_header, start, attrs)
+    return np.full(len(gathers.live), -np.inf if start is None else start)
 
 
 def _restorer(recipe: RestoreRecipe, ref_offset_m: float) -> Restorer:
@@ -225,7 +230,11 @@ def _first_multiple(gathers: Gathers, number: int) -> float:
     return first_multiple(gathers.amplitude[one], gathers.offset[one], gathers.live[one], times)
 
 
-def _read_start(text: str | None, survey: xr.Dataset) -> StartTable | float | str | None:
+def read_start(text: str | None, survey: xr.Dataset) -> Start:
+    """Return what `--start-ms` says: a time (ms), a table of times, "auto", the name of a header word, or None.
+
+    Raises OptionError where it is none of these.
+    """
     if text is None or text == "auto":
         return text
     try:

@@ -9,7 +9,19 @@ from matplotlib.image import imread
 
 from seisdiff.cli.app import main
 from seisdiff.errors import OptionError, OutputError, SurveyError
-from seisdiff.plots import choose_gathers, clip_level, plot_gathers, read_panel, save_figure
+from seisdiff.plots import (
+    choose_gathers,
+    clip_level,
+    plot_comparison,
+    plot_fk,
+    plot_gathers,
+    plot_semblance,
+    plot_spectra,
+    plot_stack,
+    read_panel,
+    save_figure,
+    stack_survey,
+)
 from seisdiff.segy import SegyWriter
 from seisdiff.survey import make_survey
 
@@ -116,14 +128,14 @@ def test_clip_level_ignores_zeros_and_bad_samples():
     assert clip_level(np.zeros(3)) == 1.0
 
 
-@pytest.mark.parametrize("kind", ["wiggle", "both"])
-def test_wiggles_swing_by_amplitude_over_clip(kind):
+@pytest.mark.parametrize("style", ["wiggle", "both"])
+def test_wiggles_swing_by_amplitude_over_clip(style):
     survey = survey_of()
-    body = plot_gathers({"input": survey}, [1001], kind=kind, clip=4.0).axes[1]
+    body = plot_gathers({"input": survey}, [1001], style=style, clip=4.0).axes[1]
     lines = body.collections[0].get_segments()
     assert len(lines) == 6
     np.testing.assert_allclose(lines[2][:, 0], 2 + survey["amplitude"].values[2] / 4.0, atol=1e-6)
-    assert len(body.images) == (kind == "both")
+    assert len(body.images) == (style == "both")
 
 
 def test_window_and_depth():
@@ -162,7 +174,7 @@ def test_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"kind": "colour"}, "expected one of density, wiggle, both"),
+        ({"style": "colour"}, "expected one of density, wiggle, both"),
         ({"clip": 0.0}, "above 0"),
         ({"clip": np.nan}, "above 0"),
         ({"percentile": 101}, "at most 100"),
@@ -186,10 +198,10 @@ def test_absent_gathers_and_mixed_axes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 5), (1, 3, 1)])
-@pytest.mark.parametrize("kind", ["density", "both"])
-def test_smallest_surveys_can_be_drawn(tmp_path, shape, kind):
+@pytest.mark.parametrize("style", ["density", "both"])
+def test_smallest_surveys_can_be_drawn(tmp_path, shape, style):
     survey = make_survey(np.zeros(shape), dt_ms=4.0, offset=np.zeros(shape[:2]))
-    save_figure(plot_gathers({"input": survey}, kind=kind), tmp_path / "picture.png")
+    save_figure(plot_gathers({"input": survey}, style=style), tmp_path / "picture.png")
 
 
 @pytest.fixture
@@ -208,7 +220,7 @@ def test_plot_command(two_files, tmp_path, capsys):
     assert main(["plot", *two_files, "-o", picture, "--gathers", "1001,1009", "--window", "20:100"]) == 0
     assert capsys.readouterr().out.strip() == picture
     assert imread(picture).shape[2] == 4
-    assert main(["plot", two_files[0], "-o", picture, "--every", "3", "--kind", "wiggle", "--overwrite"]) == 0
+    assert main(["plot", two_files[0], "-o", picture, "--every", "3", "--style", "wiggle", "--overwrite"]) == 0
     capsys.readouterr()
 
 
@@ -219,7 +231,10 @@ def test_plot_command(two_files, tmp_path, capsys):
         (["--gathers", "1001", "--every", "2"], "exclude each other"),
         (["--gathers", "7"], "gather 7 is not in line.sgy"),
         (["--window", "5"], "two numbers such as 3000:6000"),
-        (["--kind", "pretty"], "density, wiggle, both"),
+        (["--style", "pretty"], "density, wiggle, both"),
+        (["--kind", "pretty"], "gather, spectrum, fk, semblance or stack"),
+        (["--kind", "fk", "--every", "2"], "draws one gather"),
+        (["--difference"], "between the gathers of two surveys"),
         (["--clip", "-1"], "above 0"),
     ],
 )
@@ -229,3 +244,61 @@ def test_plot_command_refuses_in_one_line(two_files, tmp_path, capsys, options, 
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "picture.png").exists()
+
+
+def test_spectra_stand_in_decibels_below_the_first():
+    survey = survey_of()
+    half = survey.assign(amplitude=0.5 * survey["amplitude"])
+    axes = plot_spectra({"input": survey, "output": half}, [1002]).axes[0]
+    first, second = (line.get_ydata() for line in axes.lines)
+    assert first.max() == pytest.approx(0)
+    np.testing.assert_allclose(first - second, 20 * np.log10(2), atol=1e-5)
+    assert axes.get_xlim() == (0, 125)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["input", "output"]
+
+
+def test_fk_and_semblance_share_a_scale():
+    survey = survey_of()
+    panels = {"input": survey, "output": survey.assign(amplitude=0.1 * survey["amplitude"])}
+    first, second = images(plot_fk(panels, 1001))[:2]
+    np.testing.assert_allclose(first.get_array() - second.get_array(), 20, atol=1e-4)
+    assert first.get_clim() == second.get_clim() == (-48, 0)
+    assert first.get_extent()[2:] == [125, 0]
+    flat = make_survey(np.ones((1, 8, 50)), dt_ms=4.0, offset=100.0 * np.arange(1, 9))
+    shown = images(plot_semblance({"input": flat}, ref_offset=800.0))[0]
+    assert shown.get_clim() == (0, 1)
+    assert shown.get_array()[25, 16] == pytest.approx(1)
+    with pytest.raises(OptionError, match="above 0"):
+        plot_semblance({"input": flat}, ref_offset=0.0)
+
+
+def test_a_stack_is_the_mean_of_each_gather():
+    survey = survey_of(9)
+    stack = stack_survey(survey)
+    np.testing.assert_allclose(
+        stack["amplitude"].values, survey["amplitude"].values.reshape(9, 6, 50).mean(axis=1), atol=1e-6
+    )
+    image = images(plot_stack({"input": survey}))[0]
+    assert image.get_array().shape == (50, 9)
+    with pytest.raises(SurveyError, match="delays vary"):
+        stack_survey(survey.assign(delay=("trace", np.arange(54.0))))
+
+
+def test_a_comparison_shows_what_was_removed_at_the_same_clip():
+    survey = survey_of()
+    after = survey.assign(amplitude=0.75 * survey["amplitude"])
+    drawn = images(plot_comparison(survey, after, [1003]))
+    assert len(drawn) == 3
+    assert len({image.get_clim() for image in drawn}) == 1
+    np.testing.assert_allclose(drawn[2].get_array(), 0.25 * survey["amplitude"].values[12:].T, rtol=1e-5)
+    with pytest.raises(SurveyError, match="expected the same traces"):
+        plot_comparison(survey, survey_of(2))
+
+
+@pytest.mark.parametrize("kind", ["spectrum", "fk", "semblance", "stack"])
+def test_plot_command_draws_every_kind(two_files, tmp_path, capsys, kind):
+    picture = tmp_path / f"{kind}.png"
+    assert main(["plot", *two_files, "-o", str(picture), "--kind", kind]) == 0
+    assert imread(picture).std() > 0.01
+    assert main(["plot", *two_files, "-o", str(picture), "--difference", "--overwrite"]) == 0
+    capsys.readouterr()

@@ -13,8 +13,9 @@ import seisdiff
 NAMES = [
     "ReadOptions", "RestoreRecipe", "RunOptions", "SeisdiffError", "Summary", "check_survey", "compare", "export",
     "ingest", "make_survey", "open_survey", "restore", "restore_file", "to_grid",
+    "write_report",
 ]  # fmt: skip
-COMMANDS = ["demultiple", "denoise", "interpolate", "info", "plot", "compare", "ingest", "export", "demo"]
+COMMANDS = ["demultiple", "denoise", "interpolate", "info", "plot", "report", "compare", "ingest", "export", "demo"]
 _HEAVY = "torch xarray zarr matplotlib scipy pydantic numpy segyio"
 
 

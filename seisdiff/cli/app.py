@@ -22,6 +22,7 @@ from seisdiff.cli.ingest import ingest
 from seisdiff.cli.interpolate import interpolate
 from seisdiff.cli.models import models
 from seisdiff.cli.plot import plot
+from seisdiff.cli.report import report
 from seisdiff.cli.synth import synth
 from seisdiff.cli.train import train
 from seisdiff.errors import SeisdiffError
@@ -46,7 +47,7 @@ def _help_text(command: Callable[..., None]) -> str:
 
 for _command in (demultiple, denoise, interpolate):
     app.command(rich_help_panel=_WORKFLOW, help=_help_text(_command))(_command)
-for _command in (info, plot, compare, benchmark, ingest, export, synth, train, demo):
+for _command in (info, plot, report, compare, benchmark, ingest, export, synth, train, demo):
     app.command(rich_help_panel=_DATA, help=_help_text(_command))(_command)
 app.add_typer(models, name="models", rich_help_panel=_DATA)
 
@@ -74,8 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     usage_error: type[Exception] = next(
         kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
     )
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = typer.main.get_command(app)(args=arguments, prog_name="seisdiff", standalone_mode=False) or 0
+        code = typer.main.get_command(app)(args=words, prog_name="seisdiff", standalone_mode=False, obj=words) or 0
     except SeisdiffError as error:
         return _fail(str(error), 2)
     except usage_error as error:
@@ -86,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("out of memory; use a smaller --memory or smaller gathers", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    return _fail(_interrupted(sys.argv[1:] if arguments is None else arguments), 130) if code == 130 else code
+    return _fail(_interrupted(words), 130) if code == 130 else code
 
 
 def run() -> None:

@@ -44,11 +44,13 @@ Nmo = Annotated[
 
 
 def demultiple(
+    context: typer.Context,
     source: opt.Input,
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
+    report: rst.Report = None,
     cut_ms: CutMs = None,
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
@@ -111,4 +113,5 @@ def demultiple(
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        report=report, command=opt.typed_command(context),
     )  # fmt: skip

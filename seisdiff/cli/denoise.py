@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import typer
+
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
 from seisdiff.restorers import DEFAULT_METHOD
@@ -12,11 +14,13 @@ Method = Annotated[str, rst.method_option("denoise")]
 
 
 def denoise(
+    context: typer.Context,
     source: opt.Input,
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
+    report: rst.Report = None,
     moveout_ms: rst.MoveoutMs = None,
     solver: rst.Solver = None,
     kind: rst.Kind = None,
@@ -73,4 +77,5 @@ def denoise(
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        report=report, command=opt.typed_command(context),
     )  # fmt: skip

@@ -28,11 +28,13 @@ ToOffsets = Annotated[
 
 
 def interpolate(
+    context: typer.Context,
     source: opt.Input,
     target: opt.Output,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
+    report: rst.Report = None,
     refine: Refine = 1,
     to_offsets: ToOffsets = None,
     moveout_ms: rst.MoveoutMs = None,
@@ -91,4 +93,5 @@ def interpolate(
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        report=report, command=opt.typed_command(context),
     )  # fmt: skip

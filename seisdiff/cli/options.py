@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,6 +96,11 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", metavar="", rich_help_panel=RUNNING, help="No progress and no notices.")
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
+
+
+def typed_command(context: typer.Context) -> str:
+    """Return the command line that led here, as a shell would take it."""
+    return shlex.join(["seisdiff", *(context.find_root().obj or [])])
 
 
 def reading_options(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seisdiff.cli import options as opt
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
 
 Sources = Annotated[
     list[str],
@@ -24,8 +28,21 @@ Every = Annotated[int | None, typer.Option("--every", metavar="N", min=1, help="
 Kind = Annotated[
     str,
     typer.Option(
-        "--kind", metavar="density|wiggle|both", help="Variable density (positive black), filled wiggles, or both."
+        "--kind",
+        metavar="gather|spectrum|fk|semblance|stack",
+        help="Gathers; amplitude spectra of gathers; f-k or semblance of residual moveout of one gather; the stack.",
     ),
+]
+Style = Annotated[
+    str,
+    typer.Option(
+        "--style",
+        metavar="density|wiggle|both",
+        help="Gathers and stack: variable density (positive black), filled wiggles, or both.",
+    ),
+]
+Difference = Annotated[
+    bool, typer.Option("--difference", metavar="", help="Gathers of two surveys: add the first less the second.")
 ]
 Clip = Annotated[
     float | None,
@@ -45,7 +62,9 @@ def plot(
     output: Picture,
     gathers: Gathers = None,
     every: Every = None,
-    kind: Kind = "density",
+    kind: Kind = "gather",
+    style: Style = "density",
+    difference: Difference = False,
     clip: Clip = None,
     window: Window = None,
     overwrite: OverwritePicture = False,
@@ -57,8 +76,9 @@ def plot(
     dt_ms: opt.DtMs = None,
     axis: opt.Axis = "time",
 ) -> None:
-    """Draw gathers, one panel for each survey, all with the same gathers and the same clip.
+    """Draw gathers, their spectra, f-k, residual moveout or stack, one panel for each survey.
 
+    All panels show the same gathers at the same clip.
     Without --gathers or --every, three gathers spread over the survey are drawn, or one where there are several
     panels. Traces stand in survey order; the strip above shows their offsets.
 
@@ -66,9 +86,10 @@ def plot(
 
       seisdiff plot line.sgy -o line.png --gathers 1001,1010
       seisdiff plot line.sgy clean.sgy multiples.sgy -o three.png
-      seisdiff plot line.sgy clean.sgy -o zoom.png --window 2000:4000
+      seisdiff plot line.sgy clean.sgy -o zoom.png --window 2000:4000 --difference
+      seisdiff plot line.sgy clean.sgy -o semblance.png --kind semblance --gathers 1001
     """
-    from seisdiff.plots import check_picture_path, choose_gathers, plot_gathers, save_figure
+    from seisdiff.plots import check_picture_path, choose_gathers, save_figure
     from seisdiff.sources import open_survey
 
     check_picture_path(output, overwrite)
@@ -77,8 +98,33 @@ def plot(
     numbers = _numbers(gathers, every)
     if every is not None:
         numbers = choose_gathers(next(iter(panels.values())), every)
-    figure = plot_gathers(panels, numbers, kind=kind, clip=clip, window=_edges(window))
-    print(save_figure(figure, output, overwrite=overwrite))
+    shown = {"style": style, "clip": clip, "window": _edges(window)}
+    print(save_figure(_draw(kind, panels, numbers, difference, shown), output, overwrite=overwrite))
+
+
+def _draw(
+    kind: str, panels: dict[str, xr.Dataset], numbers: list[int] | None, difference: bool, shown: dict[str, Any]
+) -> Figure:
+    """Return the figure that is asked for; raises OptionError for an unknown kind and what does not go with it."""
+    from seisdiff import plots
+    from seisdiff.errors import OptionError
+
+    if difference and (kind != "gather" or len(panels) != 2):
+        raise OptionError("--difference is between the gathers of two surveys; give two, and no other --kind")
+    if difference:
+        return plots.plot_comparison(*panels.values(), gathers=numbers, names=list(panels), **shown)
+    if kind == "gather":
+        return plots.plot_gathers(panels, numbers, **shown)
+    if kind == "spectrum":
+        return plots.plot_spectra(panels, numbers)
+    if kind == "stack":
+        return plots.plot_stack(panels, **shown)
+    if kind not in ("fk", "semblance"):
+        raise OptionError(f"--kind {kind!r} is unknown; expected gather, spectrum, fk, semblance or stack")
+    if numbers is not None and len(numbers) > 1:
+        raise OptionError(f"--kind {kind} draws one gather; give one with --gathers")
+    draw = plots.plot_fk if kind == "fk" else plots.plot_semblance
+    return draw(panels, numbers[0] if numbers else None)
 
 
 def _names(sources: list[str]) -> list[str]:

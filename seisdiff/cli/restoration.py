@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 ZONE = "What may be changed"
 METHOD = "Method"
+#: Gathers that a report shows evenly along the line.
+REPORT_GATHERS = 5
 
 
 def method_option(task: str) -> Any:
@@ -38,6 +43,10 @@ Settings = Annotated[
 Removed = Annotated[
     str | None,
     typer.Option("--removed", metavar="OUT2", help="Also write what was taken out: input minus written output."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="OUT.html", help="Also write a QC report of the run, one HTML file."),
 ]
 SampleFormat = Annotated[
     str | None,
@@ -213,18 +222,26 @@ def run_restoration(
     overwrite: bool,
     quiet: bool,
     no_history: bool,
+    report: Path | None,
+    command: str,
 ) -> None:
-    """Check the recipe, run it over the input with progress, and say what came of it."""
+    """Check the recipe, run it over the input with progress, say what came of it, and report on it where asked to."""
     from seisdiff.cli.progress import run_options
-    from seisdiff.cli.summary import print_summary
+    from seisdiff.cli.report import make_report
+    from seisdiff.cli.summary import bad_samples, print_summary
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
+    from seisdiff.report import check_report_path, recipe_facts
 
     checked = make_recipe(recipe)
+    if report is not None:
+        check_report_path(report, overwrite)
     options = run_options(
         checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history
     )
+    heard: list[str] = []
     with options as run:
+        run = replace(run, notify=partial(_notify_and_keep, run.notify, heard))
         summary = restore_file(
             source,
             target,
@@ -237,6 +254,16 @@ def run_restoration(
         )
         print_summary(summary, target, quiet)
         _warn_if_nothing_filled(checked, summary, run)
+    if report is not None:
+        facts = recipe_facts(checked, Path(source).name, Path(target).name, command, [*heard, *bad_samples(summary)])
+        make_report((source, target, spread), report, facts, reading, REPORT_GATHERS, memory, overwrite, quiet)
+
+
+def _notify_and_keep(notify: Callable[[str], None], heard: list[str], text: str) -> None:
+    """Pass a notice on, and keep the warnings."""
+    notify(text)
+    if text.startswith("warning: "):
+        heard.append(text.removeprefix("warning: "))
 
 
 def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:

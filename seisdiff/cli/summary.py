@@ -31,7 +31,14 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
         "units kept of the interrupted run": summary.resumed_units,
         "dead or new traces filled": summary.filled_traces,
         "traces left dead": summary.dead_traces,
+    }
+    return [*lines, *(f"{what}: {count}" for what, count in counts.items() if count), *bad_samples(summary)]
+
+
+def bad_samples(summary: Summary) -> list[str]:
+    """Return a line for samples that were clipped, and one for those that were no numbers, where there are any."""
+    counts = {
         "samples clipped to the range of the output's format": summary.clipped_samples,
         "non-finite samples taken as zeros": summary.nonfinite_samples,
     }
-    return lines + [f"{what}: {count}" for what, count in counts.items() if count]
+    return [f"{what}: {count}" for what, count in counts.items() if count]

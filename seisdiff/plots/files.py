@@ -1,0 +1,44 @@
+"""Figures as files, which appear complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from seisdiff.errors import OptionError, OutputError
+
+SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike, *, overwrite: bool = False, dpi: int = 120) -> Path:
+    """Write a figure (PNG, PDF, SVG or JPEG by its name) and return its path; it appears complete or not at all.
+
+    Raises OptionError for another suffix and OutputError where the file exists already or cannot be written.
+    """
+    target = check_picture_path(path, overwrite)
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+            figure.savefig(partial, dpi=dpi)
+        os.replace(partial, target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def check_picture_path(path: str | os.PathLike, overwrite: bool) -> Path:
+    """Return `path` where a picture may be written to it; raises as `save_figure` does."""
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise OptionError(f"{target.name}: a picture's name ends in one of {', '.join(SUFFIXES)}")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already; add --overwrite to replace it")
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent} is not a folder; make it first")
+    return target
