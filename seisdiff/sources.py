@@ -69,7 +69,7 @@ def split_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in parts if name.strip())
 
 
-def open(source: str | Path, **reading: Any) -> xr.Dataset:
+def open(source: str | Path, **reading: Any) -> xr.Dataset:  # noqa: A001 - seisdiff.open, as zarr.open
     """Open a SEG-Y or SU file or a Zarr store, told apart by name, as a survey; no sample is read until asked for.
 
     Options are those of the command line: `gather`, `sort`, `key`, `mapping`, `units`, `dt_ms` and `axis`, see

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import xarray as xr
+
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, cut_traces
-from seisdiff.new_geometry import plan_geometry
+from seisdiff.grids import from_grid
+from seisdiff.ledger import Ledger
+from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
-from seisdiff.passes import Pass, RunOptions, Summary, begin_run, local_rows, run_pass
+from seisdiff.passes import Make, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.segy import describe_gathers
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey
@@ -27,6 +33,45 @@ def export(source: str, target: str, run: RunOptions = RunOptions(), *, sample_f
     return _convert(source, target, ReadOptions(), run, sample_format)
 
 
+def to_segy(
+    survey: xr.Dataset,
+    target: str | Path,
+    *,
+    sample_format: str | None = None,
+    overwrite: bool = False,
+    run: RunOptions = RunOptions(),
+) -> Summary:
+    """Write a survey, or a gridded dataset (see `from_grid`), to a .sgy or .su file.
+
+    What it was read from comes back: recorded headers, and recorded words of samples that did not change; a survey
+    that never was a file gets new headers. Samples are computed and written gather by gather, and the file gets its
+    name when it is complete. `sample_format` is ibm32, ieee32, ... (default: as read). Raises OutputError where the
+    file exists and not `overwrite`, SurveyError for a dataset that is no survey.
+    """
+    name = str(target)
+    if container_of(name) == "zarr":
+        raise OptionError(f"{name}: to_segy writes SEG-Y or SU; a dataset writes its own store: survey.to_zarr(...)")
+    traces = survey if "amplitude" in survey and "trace" in survey["amplitude"].dims else from_grid(survey)
+    check_survey(traces)
+    geometry, history = plan_geometry(traces), traces.attrs.get("history", [])
+    with Ledger.begin([name], {"task": "write"}, resume=False, overwrite=overwrite or run.overwrite) as ledger:
+        try:
+            line = history[-1] if history and run.history else None
+            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format, history=line)
+            return run_pass(Pass(traces, geometry, (sink,), _copier(geometry)), run, ledger)
+        finally:
+            ledger.discard()
+
+
+def _copier(geometry: Geometry) -> Make:
+    """Return what copies the traces of units as they are."""
+
+    def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
+        return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
+
+    return copy
+
+
 def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sample_format: str | None) -> Summary:
     with begin_run(source, [target], reading, {"task": "convert", "format": sample_format}, run) as ledger:
         if ledger.complete:
@@ -36,8 +81,4 @@ def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sa
         run.notify(describe_gathers(survey))
         geometry = plan_geometry(survey)
         sink = open_sink(ledger.partial(target), target, survey, sample_format=sample_format, resume=ledger.resumed)
-
-        def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
-            return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
-
-        return run_pass(Pass(survey, geometry, (sink,), copy), run, ledger)
+        return run_pass(Pass(survey, geometry, (sink,), _copier(geometry)), run, ledger)
