@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from seisdiff.errors import OptionError
@@ -14,6 +16,7 @@ from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
 from seisdiff.passes import Make, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.segy import describe_gathers
+from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey
 from seisdiff.units import Unit
@@ -53,14 +56,25 @@ def to_segy(
         raise OptionError(f"{name}: to_segy writes SEG-Y or SU; a dataset writes its own store: survey.to_zarr(...)")
     traces = survey if "amplitude" in survey and "trace" in survey["amplitude"].dims else from_grid(survey)
     check_survey(traces)
-    geometry, history = plan_geometry(traces), traces.attrs.get("history", [])
+    lines = list(traces.attrs.get("history", [])) if run.history else []
+    traces, geometry = _with_history(traces, lines[:-1]), plan_geometry(traces)
     with Ledger.begin([name], {"task": "write"}, resume=False, overwrite=overwrite or run.overwrite) as ledger:
         try:
-            line = history[-1] if history and run.history else None
-            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format, history=line)
+            last = lines[-1] if lines else None
+            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format, history=last)
             return run_pass(Pass(traces, geometry, (sink,), _copier(geometry)), run, ledger)
         finally:
             ledger.discard()
+
+
+def _with_history(survey: xr.Dataset, lines: Sequence[str]) -> xr.Dataset:
+    """Return a survey whose recorded text header, where it has one, tells what was done to it."""
+    if "file_header" not in survey or survey.attrs["container"] != "segy":
+        return survey
+    header = survey["file_header"].values.tobytes()
+    for line in lines:
+        header = (with_history(header[:TEXT_BYTES], line) or header[:TEXT_BYTES]) + header[TEXT_BYTES:]
+    return survey.assign(file_header=("file_header_byte", np.frombuffer(header, np.uint8)))
 
 
 def _copier(geometry: Geometry) -> Make:

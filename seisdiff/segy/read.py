@@ -59,7 +59,19 @@ def open_segy(
     fields, units or an axis that do not exist.
     """
     _check_options(units, axis)
-    layout = detect_layout(path, dt_ms)
+    return survey_of_traces(TraceSource(detect_layout(path, dt_ms)), gather, sort, keys, units, axis)
+
+
+def survey_of_traces(
+    file: TraceSource,
+    gather: Sequence[str] | None = None,
+    sort: Sequence[str] = (),
+    keys: Mapping[str, Field] | None = None,
+    units: str | None = None,
+    axis: str = "time",
+) -> xr.Dataset:
+    """Return the survey of the traces of a file, in file order, or of some that are in memory; see `open_segy`."""
+    layout = file.layout
     fields = _fields(layout, keys or {})
     gather_fields, sort_fields = (
         _named_fields(gather or CANDIDATES, keys or {}),
@@ -68,13 +80,11 @@ def open_segy(
     asked = {field.name: field for field in (*(gather_fields if gather else ()), *sort_fields)}
     variables = {**fields, **asked}
     foot = (units or layout.length_unit) == "ft"
-    columns, ranges = scan(
-        TraceSource(layout), gather_fields, [*variables.values(), *_delay_fields(layout, keys or {})]
-    )
+    columns, ranges = scan(file, gather_fields, [*variables.values(), *_delay_fields(layout, keys or {})])
     one_offset = "offset" in ranges and ranges["offset"][0] == ranges["offset"][1]
     names = [field.name for field in gather_fields] if gather else choose_keys(columns, one_offset)
-    grouping = group(names or [WHOLE], columns, layout.n_traces, _sort_columns(layout, sort_fields, foot))
-    source = TraceSource(layout, grouping.order)
+    grouping = group(names or [WHOLE], columns, layout.n_traces, _sort_columns(file, sort_fields, foot))
+    source = file.reordered(grouping.order)
     always = {*_ALWAYS, *asked, *(keys or {})}
     kept = {name: field for name, field in variables.items() if name in always or ranges[name] != (0, 0)}
     start, delay = _delay(source, _delay_fields(layout, keys or {}), ranges, axis)
@@ -122,9 +132,8 @@ def _named_fields(names: Sequence[str], keys: Mapping[str, Field]) -> list[Field
     ]
 
 
-def _sort_columns(layout: SegyLayout, fields: Sequence[Field], foot: bool) -> list[np.ndarray]:
-    source = TraceSource(layout)
-    return [_values(layout, field, foot).read(source, slice(None), slice(0, 1)) for field in fields]
+def _sort_columns(source: TraceSource, fields: Sequence[Field], foot: bool) -> list[np.ndarray]:
+    return [_values(source.layout, field, foot).read(source, slice(None), slice(0, 1)) for field in fields]
 
 
 def _values(layout: SegyLayout, field: Field, foot: bool) -> HeaderValues:
@@ -198,6 +207,8 @@ def _key_variables(grouping: Grouping) -> dict[str, tuple[str, np.ndarray]]:
 
 
 def _file_parts(layout: SegyLayout) -> dict[str, tuple[str, np.ndarray]]:
+    if not (layout.first_trace or layout.trailer_bytes):
+        return {}
     with open(layout.path, "rb") as file:
         header = np.frombuffer(file.read(layout.first_trace), np.uint8)
         file.seek(layout.end_of_traces)
