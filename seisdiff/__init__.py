@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seisdiff.grids import from_grid
     from seisdiff.passes import RunOptions, Summary
     from seisdiff.scores import compare
-    from seisdiff.sources import ReadOptions, open, open_survey
+    from seisdiff.sources import ReadOptions, open, open_survey  # noqa: A004
     from seisdiff.survey import check_survey, make_survey, to_grid
     from seisdiff.transfer import export, ingest, to_segy
 

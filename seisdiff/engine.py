@@ -96,8 +96,8 @@ def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOpti
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
     history = history_line(recipe) if run.history else None
     if is_chunked(survey):
-        light = replace(geometry, template=survey[[]])
-        make = maker(restoration, light, survey[["source_trace", "fold"]].compute(), run.notify, False, knows_spread(recipe))
+        light, places = replace(geometry, template=survey[[]]), survey[["source_trace", "fold"]].compute()
+        make = maker(restoration, light, places, run.notify, with_spread=knows_spread(recipe))
         return lazy_pass(Pass(survey, geometry, (), make), run.memory_gib, history, 1 + knows_spread(recipe))
     make = maker(restoration, geometry, survey, run.notify, with_spread=knows_spread(recipe))
     sinks = tuple(MemorySink(geometry.template, history) for _ in range(1 + knows_spread(recipe)))

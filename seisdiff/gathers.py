@@ -11,7 +11,6 @@ from seisdiff.errors import SurveyError
 from seisdiff.mute import data_start, data_stop, find_live, first_nonzero
 from seisdiff.survey import gather_bounds, sample_interval, vertical_dim
 
-
 #: The variables of a survey that reading gathers looks at, where it has them.
 GATHER_VARIABLES = (
     "amplitude", "raw_exception", "trace_header", "offset", "delay", "live", "trace_id_code", "mute_end",

@@ -214,8 +214,9 @@ def _vertical(dataset: xr.Dataset, dim: str) -> np.ndarray:
     axis = dataset[dim]
     if axis.dtype.kind == "m":
         return axis.values / np.timedelta64(1, "ms")
-    kind, units = ("length", dict.fromkeys(_FEET, FOOT)) if dim == "depth" else ("time", dict.fromkeys(_SECONDS, 1e3))
-    return axis.values.astype(np.float64) * units.get(_unit(axis.variable, kind), 1.0)
+    if dim == "depth":
+        return axis.values.astype(np.float64) * (FOOT if _unit(axis.variable, "length") in _FEET else 1.0)
+    return axis.values.astype(np.float64) * (1e3 if _unit(axis.variable, "time") in _SECONDS else 1.0)
 
 
 def _attrs(grid: Grid, keys: Sequence[str]) -> dict:

@@ -15,6 +15,8 @@ from seisdiff.units import Unit
 
 #: One unit at a time is restored in a process, by all of its threads, so that memory holds one.
 _AT_WORK = threading.Lock()
+#: What a pass may change of a survey, besides which traces are live.
+_CHANGED = ("amplitude", "raw_exception", "trace_header", "trace_id_code")
 
 
 def is_chunked(survey: xr.Dataset) -> bool:
@@ -27,7 +29,7 @@ def lazy_pass(work: Pass, memory_gib: float, history: str | None, outputs: int =
 
     Units are those that the same pass has in memory, so that its bits are the same. A second output is `spread`.
     """
-    from dask import delayed
+    from dask.delayed import delayed
 
     template, units = work.geometry.template, plan_units(work, memory_gib)
     bounds, read = gather_bounds(work.survey), _readable(work.survey)
@@ -38,7 +40,9 @@ def lazy_pass(work: Pass, memory_gib: float, history: str | None, outputs: int =
         codes = template["trace_id_code"][unit.rows].values if "trace_id_code" in template else None
         made.append(delayed(_made)(make, unit, read.isel(trace=traces, gather=unit.gathers), codes))
     names = [name for name in ("amplitude", "raw_exception", "trace_header", "trace_id_code") if name in template]
-    columns = {name: (template[name].dims, _joined(made, units, name, template[name])) for name in names}
+    columns: dict[str, Any] = {
+        name: (template[name].dims, _joined(made, units, name, template[name])) for name in names
+    }
     columns["live"] = ("trace", _joined(made, units, "live", np.empty(template.sizes["trace"], bool)))
     if outputs > 1:
         columns["spread"] = (template["amplitude"].dims, _joined(made, units, "spread", template["amplitude"]))
@@ -51,7 +55,7 @@ def _readable(survey: xr.Dataset) -> xr.Dataset:
     """Return what reading gathers looks at, values of one a trace in memory."""
     chosen = survey[[name for name in GATHER_VARIABLES if name in survey]]
     small = [name for name, variable in chosen.data_vars.items() if variable.dims == ("trace",)]
-    return chosen.assign_coords(gather=survey["gather"]).assign(fold=survey["fold"], **chosen[small].compute())
+    return chosen.assign(chosen[small].compute()).assign(fold=survey["fold"]).assign_coords(gather=survey["gather"])
 
 
 def _made(make: Make, unit: Unit, block: xr.Dataset, codes: np.ndarray | None) -> dict[str, np.ndarray | None]:
@@ -74,7 +78,7 @@ def _columns(traces: Traces) -> dict[str, np.ndarray | None]:
 def _joined(made: list[Any], units: list[Unit], name: str, like: Any) -> Any:
     """Return a dask array of one column of all units, of the type and width of `like`."""
     import dask.array as da
-    from dask import delayed
+    from dask.delayed import delayed
 
     def part(one: Any, unit: Unit) -> Any:
         shape = (unit.rows.stop - unit.rows.start, *like.shape[1:])

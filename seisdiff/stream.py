@@ -180,8 +180,8 @@ def _checked(survey: xr.Dataset, facts: _Facts, recipe: RestoreRecipe) -> xr.Dat
         largest = largest_offset(survey)
         if largest > facts.ref_offset_m:
             raise OptionError(
-                f"standard input: an offset of {largest:g} m comes after the reference offset of {facts.ref_offset_m:g} "
-                "m was taken from the gathers that came first; add --ref-offset M, the largest of the whole stream"
+                f"standard input: an offset of {largest:g} m comes after the reference offset {facts.ref_offset_m:g} m "
+                "was taken from the gathers that came first; add --ref-offset M, the largest of the whole stream"
             )
     return survey
 

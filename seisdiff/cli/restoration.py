@@ -197,16 +197,16 @@ def run_restoration(
 ) -> None:
     """Check the recipe, run it over the input with progress, and say what came of it."""
     from seisdiff.cli.progress import run_options
-    from seisdiff.cli.summary import print_summary
     from seisdiff.cli.streaming import run_stream
+    from seisdiff.cli.summary import print_summary
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
 
     checked = make_recipe(recipe)
     if "-" in (source, target):
-        refused = {"removed": removed, "spread": spread, "format": sample_format, "resume": resume, "overwrite": overwrite}
-        run_stream(source, target, checked, reading, refused, memory=memory, quiet=quiet)
-        return
+        files = {"removed": removed, "spread": spread, "format": sample_format}
+        refused = {**files, "resume": resume, "overwrite": overwrite}
+        return run_stream(source, target, checked, reading, refused, memory=memory, quiet=quiet)
     options = run_options(
         checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history
     )

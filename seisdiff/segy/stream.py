@@ -80,9 +80,7 @@ def stream_keys(traces: Sequence[bytes], byte_order: str) -> tuple[str, ...]:
     return keys
 
 
-def stream_gathers(
-    traces: Iterable[bytes], keys: Sequence[Field], byte_order: str, most: int
-) -> Iterator[list[bytes]]:
+def stream_gathers(traces: Iterable[bytes], keys: Sequence[Field], byte_order: str, most: int) -> Iterator[list[bytes]]:
     """Yield runs of at most `most` traces with equal keys, or all traces as one run where there are no keys.
 
     Raises SurveyError where a gather comes a second time, OptionError for a longer one.
@@ -138,8 +136,10 @@ def _layout(header: bytes, dt_ms: float | None) -> SegyLayout:
 def _size(header: bytes, order: str) -> float:
     """Return how large the numbers of a header are in a byte order: those of the right one are the smaller."""
     words = np.frombuffer(header[:28], FIELDS["cdp"].dtype(order)).astype(np.float64)
-    return float(np.abs(words).sum()) + abs(_word(header, FIELDS["sample_interval"], order)) + _word(
-        header, FIELDS["samples"], order
+    return (
+        float(np.abs(words).sum())
+        + abs(_word(header, FIELDS["sample_interval"], order))
+        + _word(header, FIELDS["samples"], order)
     )
 
 
