@@ -228,7 +228,7 @@ def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     """Check the layout, and leave out offsets that are all zero, so that trace numbers stand in for them."""
     check_survey(survey)
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
-        notify("warning: all offsets are zero: trace numbers stand in for them; name the word with --key offset=BYTE")
+        notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")
     return survey
 

@@ -71,6 +71,8 @@ def restore_stream(
     largest of the first unit, and a later gather that goes beyond is refused. Raises a SeisdiffError for bad input and
     for gathers that are not together; the units before are written by then.
     """
+    if any(field.kind == "distance" for field in reading.keys.values()):
+        raise OptionError("offset=coordinates needs to see the whole file, not a stream; name the file instead of -")
     began, file = time.monotonic(), _whole_file(source, reading)
     keys, layout, units = _units(source, file, reading, run)
     facts = None if file is None else _facts(usable(file.survey, run.notify), whole=True)

@@ -7,7 +7,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from xarray.backends import BackendArray
@@ -177,6 +177,33 @@ class HeaderValues:
             return values * FOOT
         units = _numbers(source.traces, FIELDS["coordinate_unit"], self.byte_order, places)
         return np.where((units == 0) | (units == 1), values * FOOT, values)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Offsets worked out from source and group coordinates, m: distances, negative where the group lies on one side.
+
+    The sides are told along `axis` ("x" or "y"); `sign` is -1 where groups of smaller coordinates are positive.
+    """
+
+    axis: str
+    sign: int
+    byte_order: str
+    container: str
+    foot: bool
+    width: None = None
+    dtype: ClassVar[np.dtype] = np.dtype(np.float64)
+
+    def read(self, source: TraceSource, places: slice | np.ndarray, columns: slice) -> np.ndarray:
+        ends = [
+            HeaderValues(FIELDS[f"{end}_coord_{axis}"], self.byte_order, self.container, self.foot).read(
+                source, places, columns
+            )
+            for axis in ("x", "y")
+            for end in ("group", "source")
+        ]
+        x, y = ends[0] - ends[1], ends[2] - ends[3]
+        return np.where(self.sign * (x if self.axis == "x" else y) < 0, -1.0, 1.0) * np.hypot(x, y)
 
 
 class TraceArray(BackendArray):
