@@ -130,9 +130,9 @@ def _odd_scalars(scalars: dict[str, list[int]]) -> list[Finding]:
 def _distance(survey: xr.Dataset) -> np.ndarray | None:
     if any(name not in survey for name in ("source_coord_x", "group_coord_x")):
         return None
-    x = survey["source_coord_x"].values - survey["group_coord_x"].values
-    both = all(name in survey for name in ("source_coord_y", "group_coord_y"))
-    return np.hypot(x, survey["source_coord_y"].values - survey["group_coord_y"].values if both else 0.0)
+    ends = {name: survey[name].values if name in survey else 0.0 for name in _COORDINATES[:4]}
+    x = ends["source_coord_x"] - ends["group_coord_x"]
+    return np.hypot(x, ends["source_coord_y"] - ends["group_coord_y"])
 
 
 def _offset_against_coordinates(survey: xr.Dataset, scalars: dict[str, list[int]]) -> Finding | None:
@@ -199,25 +199,32 @@ def _reach(survey: xr.Dataset) -> float:
 
 
 def _no_sides(survey: xr.Dataset) -> Finding | None:
-    """Say so where a gather's offsets fall and rise again without a sign, and coordinates tell the two sides apart."""
+    """Say so where no offset is negative and groups lie on both sides of their source, as coordinates tell."""
     distance = _distance(survey)
-    if "offset" not in survey or distance is None or not survey.sizes["gather"]:
+    if "offset" not in survey or distance is None or not distance.any() or distance.max() > _reach(survey):
         return None
-    offset, sides = survey["offset"].values, np.zeros(2)
-    if offset.min(initial=0) < 0 or not 0 < distance.max(initial=0) < _reach(survey):
+    offset, ahead = survey["offset"].values, _ahead(survey)
+    if offset.min() < 0 or not np.median(np.abs(offset - distance)) < 0.1 * np.median(distance):
         return None
-    for low, high in pairwise(gather_bounds(survey)[:51]):
-        step = np.diff(offset[low:high])
-        turn = np.flatnonzero((step[:-1] < 0) & (step[1:] >= 0))
-        if len(turn) == 1 and (step[: turn[0]] <= 0).all() and (step[turn[0] + 1 :] >= 0).all():
-            sides = np.maximum(sides, [turn[0] + 1, len(step) - turn[0] - 1])
-    if sides.min() < _FEWEST:
+    starts = gather_bounds(survey)[:-1]
+    sides = [np.add.reduceat(side.astype(np.int64), starts) for side in (ahead > 0, ahead < 0)]
+    if np.median(np.minimum(*sides)) < _FEWEST:
         return None
     return Finding(
-        what="offsets fall and rise again within a gather and none is negative: a split spread without its signs",
-        advice="tell the two sides apart with --key offset=coordinates",
+        what="no offset is negative, and receivers lie on both sides of the source",
+        advice="tell the sides apart with --key offset=coordinates",
         options="--key offset=coordinates",
     )
+
+
+def _ahead(survey: xr.Dataset) -> np.ndarray:
+    """Return how far groups lie beyond their sources along the axis, x or y, along which groups are spread."""
+    spans = {
+        axis: np.ptp(survey[f"group_coord_{axis}"].values) for axis in ("x", "y") if f"group_coord_{axis}" in survey
+    }
+    axis = max(spans, key=lambda axis: spans[axis])
+    source = survey[f"source_coord_{axis}"].values if f"source_coord_{axis}" in survey else 0.0
+    return survey[f"group_coord_{axis}"].values - source
 
 
 def _other_key(survey: xr.Dataset) -> Finding | None:
@@ -230,12 +237,9 @@ def _other_key(survey: xr.Dataset) -> Finding | None:
     order = np.argsort(place)
     for name, task in _SPARE_KEYS.items():
         if name in survey and _forms_runs(survey[name].values[order]):
-            cause = "cdp is zero or missing in every trace"
-            found = (
-                "traces of one field_record are apart in the file" if keys == ["field_record"] else "no key is known"
-            )
+            apart = "traces of a field_record are apart" if keys == ["field_record"] else "no other key was found"
             return Finding(
-                what=f"{cause}, and {found}; {name} stays the same from trace to trace",
+                what=f"cdp forms no gathers and {apart}; those with the same {name} lie together in the file",
                 advice=f"form gathers by it: --gather {name}",
                 options=f"--gather {name}",
                 task=task,

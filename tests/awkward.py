@@ -60,14 +60,18 @@ def split_spread(line: xr.Dataset) -> xr.Dataset:
 
 
 def two_lines() -> tuple[xr.Dataset, np.ndarray]:
-    """Return a land shot into two receiver lines, at 0.25 ms, with noise, and what it is without the noise."""
+    """Return a land shot into two receiver lines, at 0.25 ms, with noise, and what it is without the noise.
+
+    Layers dip along the lines, and the ground under the second line is slower by a static of 9 ms.
+    """
     x = np.tile(_SPACING * np.arange(_RECEIVERS), _LINES)
     y = np.repeat([30.0, 230.0], _RECEIVERS)
     offset, times = np.hypot(x - _SHOT, y), 0.25e-3 * np.arange(1000)
+    late = 60e-6 * (x - _SHOT) + np.where(y > 100, 9e-3, 0.0)
     arrivals = [(0.0, 1600.0, 0.6), (0.06, 1500.0, 1.0), (0.11, 1800.0, -0.8), (0.17, 2100.0, 0.9)]
-    signal = sum(
-        size * _ricker(times - np.sqrt(zero**2 + (offset / speed) ** 2)[:, None]) for zero, speed, size in arrivals
-    )
+    signal = np.zeros((len(x), len(times)))
+    for zero, speed, size in arrivals:
+        signal += size * _ricker(times - (np.sqrt(zero**2 + (offset / speed) ** 2) + late)[:, None])
     noise = np.random.default_rng(5).normal(0, 0.25, signal.shape)
     ends = {"source_coord_x": np.full(len(x), _SHOT), "source_coord_y": np.zeros(len(x))}
     shot = make_survey(
