@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Grid:
 
     `amplitude` and `mask` (None: there is none) are names of variables, `lead` the dims that number gathers, `along`
     the one along a gather, `vertical` the last. `cells` (trace) are the places of the survey's traces among the cells
-    (lead..., along), counted in C order.
+    (lead..., along), counted in C order, and `empty` (trace) tells those that hold none.
     """
 
     dataset: xr.Dataset
@@ -40,6 +40,7 @@ class Grid:
     along: str
     vertical: str
     cells: np.ndarray
+    empty: np.ndarray
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -75,14 +76,13 @@ def find_grid(dataset: xr.Dataset, with_missing: bool = False) -> Grid:
     along = _named(dims, _ALONG, f"dim along the gathers of {amplitude}")
     lead = tuple(dim for dim in dims if dim not in (vertical, along))
     mask = next((name for name in _MASK if name in dataset.variables), None)
-    grid = Grid(dataset, amplitude, mask, lead, along, vertical, np.zeros(0, np.int64))
+    grid = Grid(dataset, amplitude, mask, lead, along, vertical, np.zeros(0, np.int64), np.zeros(0, bool))
     there = _traces_there(grid)
-    if with_missing:
-        there = np.broadcast_to(there.any(axis=-1, keepdims=True), there.shape)
-    cells = np.flatnonzero(there)
+    taken = np.broadcast_to(there.any(axis=-1, keepdims=True), there.shape) if with_missing else there
+    cells = np.flatnonzero(taken)
     if "trace" in dataset and dataset["trace"].dims == grid.dims:
         cells = cells[np.argsort(dataset["trace"].values.ravel()[cells], kind="stable")]
-    return Grid(dataset, amplitude, mask, lead, along, vertical, cells)
+    return replace(grid, cells=cells, empty=~there.ravel()[cells])
 
 
 def survey_of(grid: Grid) -> xr.Dataset:
@@ -110,8 +110,6 @@ def survey_of(grid: Grid) -> xr.Dataset:
         },
         attrs=_attrs(grid, keys),
     )
-    if grid.mask:
-        survey["live"] = ("trace", data[grid.mask].transpose(*grid.dims).values.ravel()[grid.cells].astype(bool))
     check_survey(survey)
     return survey
 
@@ -149,10 +147,23 @@ def _flat_samples(grid: Grid) -> Any:
     samples = grid.samples
     kind = np.float64 if samples.dtype == np.float64 else np.float32
     if samples.chunks is None:
-        return samples.values.reshape(-1, samples.shape[-1])[grid.cells].astype(kind, copy=False)
+        flat = samples.values.reshape(-1, samples.shape[-1])[grid.cells].astype(kind, copy=False)
+        return _without_empty(flat, grid.empty)
     whole = samples.data.rechunk({-1: -1, -2: -1})
     flat = whole.reshape(-1, samples.shape[-1], merge_chunks=len(grid.lead) < 2).astype(kind)
-    return flat if np.array_equal(grid.cells, np.arange(flat.shape[0])) else flat[grid.cells]
+    flat = flat if np.array_equal(grid.cells, np.arange(flat.shape[0])) else flat[grid.cells]
+    return _without_empty(flat, grid.empty)
+
+
+def _without_empty(flat: Any, empty: np.ndarray) -> Any:
+    """Return samples that are zero on the traces that are not there, whatever the grid holds in their place."""
+    if not empty.any():
+        return flat
+    if isinstance(flat, np.ndarray):
+        return np.where(empty[:, None], flat.dtype.type(0), flat)
+    import dask.array as da
+
+    return da.where(empty[:, None], flat.dtype.type(0), flat)
 
 
 def _numbers(grid: Grid, places: Sequence[np.ndarray]) -> tuple[list[str], list[np.ndarray]]:

@@ -3,7 +3,8 @@
 A session is a text file in cli/sessions. Lines that begin with "$ " are typed, what follows is printed, lines that
 begin with "# " are remarks; printed lines with such a beginning are indented. A session starts in a folder that holds
 `demo/`, which `seisdiff demo --gathers 2` made, and `awkward/`, which tests/awkward.py writes. Commands of seisdiff run
-in this process, others in a shell; an exit code other than 0 ends the output as "[exit CODE]".
+in this process, others and those that read standard input in a shell; an exit code other than 0 ends the output as
+"[exit CODE]".
 
 Seconds and rates are masked. Whole numbers must come back exactly, decimal ones within 1 %, words as they are; the
 width of columns does not count.
@@ -51,7 +52,7 @@ def play(command: str) -> str:
     Of a pipeline the first command may be one of seisdiff.
     """
     first, bar, rest = command.partition(" | ")
-    if not first.startswith("seisdiff"):
+    if not first.startswith("seisdiff") or " < " in first:
         return _shell(command)
     printed = io.StringIO()
     errors = io.StringIO() if bar else printed

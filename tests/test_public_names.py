@@ -11,8 +11,9 @@ import pytest
 import seisdiff
 
 NAMES = [
-    "ReadOptions", "RestoreRecipe", "RunOptions", "SeisdiffError", "Summary", "check_survey", "compare", "export",
-    "ingest", "make_survey", "open_survey", "restore", "restore_file", "to_grid",
+    "ReadOptions", "RestoreRecipe", "RunOptions", "SeisdiffError", "Summary", "check_survey", "compare", "demultiple",
+    "denoise", "export", "from_grid", "ingest", "interpolate", "make_survey", "open", "open_survey", "restore",
+    "restore_file", "to_grid", "to_segy",
 ]  # fmt: skip
 COMMANDS = ["demultiple", "denoise", "interpolate", "info", "plot", "compare", "ingest", "export", "demo"]
 _HEAVY = "torch xarray zarr matplotlib scipy pydantic numpy segyio"
