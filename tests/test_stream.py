@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from seisdiff.config import make_recipe, recipe_values
 from seisdiff.engine import restore_file
@@ -70,15 +69,12 @@ def test_bytes_are_those_of_the_file_command(
 
 
 def test_byte_order_is_kept(path: Path) -> None:
-    little = xr.Dataset.copy(small_line().full)
+    little = small_line().full.copy()
     little.attrs = {**little.attrs, "byte_order": "little"}
     data = write_segy(little, path.with_name("little.su")).read_bytes()
     assert data[114:116] == (250).to_bytes(2, "little")
     big = write_segy(small_line().full, path.with_name("big.su")).read_bytes()
-    out = [
-        np.frombuffer(streamed(each), np.uint8).reshape(-1, _RECORD)[:, 240:] for each in (little_big := [data, big])
-    ]
-    assert len(little_big) == 2
+    out = [np.frombuffer(streamed(each), np.uint8).reshape(-1, _RECORD)[:, 240:] for each in (data, big)]
     np.testing.assert_array_equal(out[0].copy().view("<f4"), out[1].copy().view(">f4"))
 
 
@@ -99,7 +95,7 @@ def test_a_pipe_says_what_it_took_and_refuses_what_goes_beyond(path: Path, monke
     traces = RawFile(path).traces
     data = np.concatenate([traces[:8], traces[_TRACES:]]).tobytes()
     said: list[str] = []
-    with pytest.raises(OptionError, match="900 m comes after the reference offset 500 m .* add --ref-offset"):
+    with pytest.raises(OptionError, match=r"900 m comes after the reference offset 500 m .* add --ref-offset"):
         streamed(data, memory_gib=0.05, notify=said.append)
     assert said[0].startswith("the reference offset is 500 m, the largest of the gathers that came first")
     told = streamed(data, recipe_of(ref_offset=900, moveout_ms="-50:200:25"), memory_gib=0.05)
@@ -114,7 +110,7 @@ def test_keys_are_chosen_as_of_a_file_and_gathers_must_be_together(path: Path) -
     with pytest.raises(SurveyError, match=r"cdp 1001 are apart; sort the traces first"):
         streamed(file.traces.tobytes(), reading={"gather": "cdp"})
     file.put(slice(None), 9, 0).put(slice(None), 21, 0)
-    with pytest.raises(SurveyError, match="neither cdp nor fldr .* --gather KEY"):
+    with pytest.raises(SurveyError, match=r"neither cdp nor fldr .* --gather KEY"):
         streamed(file.traces.tobytes())
     assert len(streamed(file.traces.tobytes(), reading={"gather": "all"})) == file.traces.size
 

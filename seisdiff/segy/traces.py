@@ -7,7 +7,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from xarray.backends import BackendArray
@@ -192,7 +192,10 @@ class Distances:
     container: str
     foot: bool
     width: None = None
-    dtype: ClassVar[np.dtype] = np.dtype(np.float64)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float64)
 
     def read(self, source: TraceSource, places: slice | np.ndarray, columns: slice) -> np.ndarray:
         ends = [
