@@ -30,6 +30,9 @@ from seisdiff.segy.traces import TraceSource
 from seisdiff.sources import ReadOptions
 from seisdiff.units import Unit, most_rows, unit_bytes
 
+#: Traces that are looked at, if memory allows, for the key that forms gathers; a unit, where that is more.
+_LOOKED_AT = 1000
+
 
 @dataclass(frozen=True)
 class _Facts:
@@ -119,16 +122,16 @@ def _units(
     stream = SuStream(source, reading.dt_ms, None if file is None else file.layout)
     layout, traces = stream.layout, stream.traces()
     rows = max(1, unit_bytes(run.memory_gib) // layout.trace_bytes)
+    most = most_rows(layout.trace_bytes, run.memory_gib)
     head: list[bytes] = []
     if file is not None:
         keys = tuple(file.survey.attrs["gather_keys"])
     elif reading.gather:
         keys = reading.gather
     else:
-        head = list(islice(traces, rows))
+        head = list(islice(traces, max(rows, min(most, _LOOKED_AT))))
         keys = stream_keys(head, layout.byte_order)
     fields = [reading.keys.get(field.name, field) for field in map(resolve_field, keys if keys != (WHOLE,) else ())]
-    most = most_rows(layout.trace_bytes, run.memory_gib)
     gathers = stream_gathers(chain(head, traces), fields, layout.byte_order, most)
     return keys, layout, _packed(gathers, rows)
 
