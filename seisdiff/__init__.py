@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from seisdiff.config import RestoreRecipe
     from seisdiff.engine import restore, restore_file
     from seisdiff.errors import SeisdiffError
+    from seisdiff.functions import demultiple, denoise, interpolate
+    from seisdiff.grids import from_grid
     from seisdiff.passes import RunOptions, Summary
     from seisdiff.report import write_report
     from seisdiff.scores import compare
-    from seisdiff.sources import ReadOptions, open_survey
+    from seisdiff.sources import ReadOptions, open, open_survey  # noqa: A004
     from seisdiff.survey import check_survey, make_survey, to_grid
-    from seisdiff.transfer import export, ingest
+    from seisdiff.transfer import export, ingest, to_segy
 
 _HOME = {
     "ReadOptions": "sources",
@@ -27,13 +29,19 @@ _HOME = {
     "Summary": "passes",
     "check_survey": "survey",
     "compare": "scores",
+    "demultiple": "functions",
+    "denoise": "functions",
     "export": "transfer",
+    "from_grid": "grids",
     "ingest": "transfer",
+    "interpolate": "functions",
     "make_survey": "survey",
+    "open": "sources",
     "open_survey": "sources",
     "restore": "engine",
     "restore_file": "engine",
     "to_grid": "survey",
+    "to_segy": "transfer",
     "write_report": "report",
 }
 
@@ -45,13 +53,19 @@ __all__ = [
     "Summary",
     "check_survey",
     "compare",
+    "demultiple",
+    "denoise",
     "export",
+    "from_grid",
     "ingest",
+    "interpolate",
     "make_survey",
+    "open",
     "open_survey",
     "restore",
     "restore_file",
     "to_grid",
+    "to_segy",
     "write_report",
 ]
 

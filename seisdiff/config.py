@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,6 +21,15 @@ from seisdiff.restorers.unet import UnetSpec
 from seisdiff.validation import validation_message
 
 TaskName = Literal["demultiple", "denoise", "interpolate"]
+
+#: Options of each task that are not its method's own, as they are typed, and the field of a recipe that each fills.
+_ALWAYS = {"ref_offset": "ref_offset_m", "zero_nonfinite": "zero_nonfinite"}
+_ZONE = {"start_ms": "start", "taper_ms": "taper_ms"}
+TASK_OPTIONS: dict[str, dict[str, str]] = {
+    "demultiple": {**_ALWAYS, **_ZONE, "protect_ms": "protect_ms", "nmo": "nmo"},
+    "denoise": {**_ALWAYS, **_ZONE},
+    "interpolate": {**_ALWAYS, "refine": "refine", "to_offsets": "to_offsets"},
+}
 
 
 class RestoreRecipe(BaseModel):
@@ -79,9 +88,50 @@ class RestoreRecipe(BaseModel):
         return self
 
 
+def recipe_values(
+    task: str, method: str, options: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the fields of the recipe that options ask for, named as on the command line; None is not given.
+
+    What is no option of the task (TASK_OPTIONS) is a parameter of the method; `parameters` are more of those. Raises
+    OptionError for a method that does not exist, for options of another one and for a second value.
+    """
+    check_method(method)
+    given = {name: value for name, value in options.items() if value is not None}
+    values = {field: given.pop(name) for name, field in TASK_OPTIONS[task].items() if name in given}
+    values |= {name: _typed(values[name]) for name in ("start", "nmo") if name in values}
+    _check_parameters(task, method, given)
+    if twice := given.keys() & (parameters or {}).keys():
+        raise OptionError(f"{', '.join(sorted(twice))}: given by name and by --set; give one of them")
+    return {"task": task, "method": method, method: {**given, **(parameters or {})}, **values}
+
+
 def make_recipe(values: Mapping[str, Any]) -> RestoreRecipe:
     """Return a checked recipe; raises OptionError with every fault in one line."""
     try:
         return RestoreRecipe.model_validate(dict(values))
     except ValidationError as error:
         raise OptionError(validation_message(error, RestoreRecipe)) from None
+
+
+def _typed(value: object) -> str:
+    """Return a time, a name or a path as it is typed."""
+    return f"{value:.15g}" if isinstance(value, int | float) else str(value)
+
+
+def _check_parameters(task: str, method: str, names: Iterable[str]) -> None:
+    """Refuse options that the task or the method does not have and another one does."""
+    known = {
+        each: getattr(RestoreRecipe.model_fields[each].annotation, "model_fields", {})
+        for each in (method, "radon", "unet", "diffusion")
+    }
+    for name in names:
+        option = f"--{name.replace('_', '-')}"
+        tasks = [other for other, options in TASK_OPTIONS.items() if name in options]
+        others = [other for other in known if name in known[other]]
+        if tasks and name not in known[method]:
+            raise OptionError(f"{option} says nothing to {task}; it is an option of {' and '.join(tasks)}")
+        if others and method not in others:
+            raise OptionError(
+                f"{option} says nothing to the method {method}; add --method {others[0]}, or leave {option} out"
+            )

@@ -15,6 +15,7 @@ import xarray as xr
 from seisdiff.config import RestoreRecipe
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
+from seisdiff.lazy import is_chunked, lazy_pass
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
 from seisdiff.passes import Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
@@ -59,7 +60,7 @@ def restore_file(
     with begin_run(source, targets, reading, told | _named_files(recipe), run) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
-        survey = _usable(open_survey(source, reading), run.notify)
+        survey = usable(open_survey(source, reading), run.notify)
         run.notify(describe_gathers(survey))
         restoration = prepare(recipe, survey, _format_of(target, survey, sample_format), run.notify)
         geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
@@ -75,7 +76,7 @@ def restore_file(
             )
             for name in targets
         )
-        make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, bool(removed), bool(spread))
+        make = maker(restoration, geometry, survey, run.notify, bool(removed), bool(spread))
         return run_pass(Pass(survey, geometry, sinks, make), run, ledger)
 
 
@@ -85,16 +86,21 @@ def knows_spread(recipe: RestoreRecipe) -> bool:
 
 
 def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOptions()) -> xr.Dataset:
-    """Restore a survey and return another, in memory; the one given is not changed.
+    """Restore a survey and return another, in memory; the one given is not changed and is read unit by unit.
 
-    Diffusion of two samples or more adds `spread` (trace, time), the standard deviation of what was restored.
+    Where dask holds the samples the result is lazy: each unit is restored when its samples are asked for, to the same
+    bits. Diffusion of two samples or more adds `spread` (trace, time), the standard deviation of what was restored.
     """
-    survey = _usable(survey, run.notify)
+    survey = usable(survey, run.notify)
     restoration = prepare(recipe, survey, survey.attrs["sample_format"], run.notify)
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
     history = history_line(recipe) if run.history else None
+    if is_chunked(survey):
+        light, places = replace(geometry, template=survey[[]]), survey[["source_trace", "fold"]].compute()
+        make = maker(restoration, light, places, run.notify, with_spread=knows_spread(recipe))
+        return lazy_pass(Pass(survey, geometry, (), make), run.memory_gib, history, 1 + knows_spread(recipe))
+    make = maker(restoration, geometry, survey, run.notify, with_spread=knows_spread(recipe))
     sinks = tuple(MemorySink(geometry.template, history) for _ in range(1 + knows_spread(recipe)))
-    make = _Restore(restoration, geometry, survey, gather_bounds(survey), run.notify, False, len(sinks) > 1)
     run_pass(Pass(survey, geometry, sinks, make), run, None)
     restored = sinks[0].survey
     return restored if len(sinks) == 1 else restored.assign(spread=sinks[1].survey["amplitude"])
@@ -162,20 +168,23 @@ class MemorySink:
 
 
 @dataclass(frozen=True)
-class _Restore:
-    """What a restoration makes of a unit: the kept traces and, where wanted, what was taken out of them."""
+class Restore:
+    """What a restoration makes of a unit: the kept traces and, where wanted, what was taken out of them.
+
+    `recorded` (gather + 1) are the traces at which the gathers of the survey begin, `source_trace` their positions.
+    """
 
     restoration: Restoration
     geometry: Geometry
-    survey: xr.Dataset
-    bounds: np.ndarray
+    source_trace: xr.DataArray
+    recorded: np.ndarray
     notify: Notify
     with_removed: bool
     with_spread: bool
 
     def __call__(self, unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
         recipe = self.restoration.recipe
-        gathers, bad = check_finite(gathers, self._source_trace(unit), recipe.zero_nonfinite)
+        gathers, bad = check_finite(gathers, self._positions(unit, gathers), recipe.zero_nonfinite)
         if unit.number == 0 and recipe.task == "demultiple" and recipe.nmo is None:
             warn_if_uncorrected(gathers, self.notify)
         gathers, out = self.geometry.expand(gathers, unit.gathers.start)
@@ -195,17 +204,31 @@ class _Restore:
             figures["starts"] = starts[np.isfinite(starts)].tolist()
         return outputs, figures
 
-    def _source_trace(self, unit: Unit) -> np.ndarray:
-        return self.survey["source_trace"][
-            int(self.bounds[unit.gathers.start]) : int(self.bounds[unit.gathers.stop])
-        ].values
+    def _positions(self, unit: Unit, gathers: Gathers) -> np.ndarray:
+        """Return where the traces of a unit are in the file that they came from."""
+        first = int(self.recorded[unit.gathers.start])
+        return self.source_trace[first : first + len(gathers.live)].values
 
 
-def _usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
+def maker(
+    restoration: Restoration,
+    geometry: Geometry,
+    survey: xr.Dataset,
+    notify: Notify,
+    with_removed: bool = False,
+    with_spread: bool = False,
+) -> Restore:
+    """Return what a restoration makes of the units of a survey."""
+    return Restore(
+        restoration, geometry, survey["source_trace"], gather_bounds(survey), notify, with_removed, with_spread
+    )
+
+
+def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     """Check the layout, and leave out offsets that are all zero, so that trace numbers stand in for them."""
     check_survey(survey)
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
-        notify("warning: all offsets are zero: trace numbers stand in for them; name the word with --key offset=BYTE")
+        notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")
     return survey
 

@@ -11,6 +11,11 @@ from seisdiff.errors import SurveyError
 from seisdiff.mute import data_start, data_stop, find_live, first_nonzero
 from seisdiff.survey import gather_bounds, sample_interval, vertical_dim
 
+#: The variables of a survey that reading gathers looks at, where it has them.
+GATHER_VARIABLES = (
+    "amplitude", "raw_exception", "trace_header", "offset", "delay", "live", "trace_id_code", "mute_end",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Gathers:
@@ -61,7 +66,7 @@ def read_gathers(survey: xr.Dataset, chosen: slice, all_bounds: np.ndarray | Non
     `all_bounds` is what `gather_bounds` gives, for a caller that reads many times.
     """
     bounds = (gather_bounds(survey) if all_bounds is None else all_bounds)[chosen.start : chosen.stop + 1]
-    part = survey.isel(trace=slice(int(bounds[0]), int(bounds[-1])))
+    part = _together(survey.isel(trace=slice(int(bounds[0]), int(bounds[-1]))))
     bounds = bounds - bounds[0]
     amplitude = part["amplitude"].values
     times = survey[vertical_dim(survey)].values
@@ -108,6 +113,12 @@ def check_finite(gathers: Gathers, source_trace: np.ndarray, zero: bool) -> tupl
         )
     words = None if gathers.raw_exception is None else np.where(bad, np.uint32(0), gathers.raw_exception)
     return replace(gathers, amplitude=np.where(bad, 0, gathers.amplitude), raw_exception=words), int(bad.sum())
+
+
+def _together(part: xr.Dataset) -> xr.Dataset:
+    """Return a part of a survey with what dask holds of it computed as one, since its variables share their tasks."""
+    names = [name for name in GATHER_VARIABLES if name in part and part[name].chunks is not None]
+    return part.assign(part[names].compute()) if names else part
 
 
 def _values(part: xr.Dataset, name: str) -> np.ndarray | None:

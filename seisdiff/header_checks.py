@@ -33,16 +33,28 @@ _FEET_STEPS = (
 _SCALARS = [0] + [sign * 10**power for power in range(5) for sign in (1, -1)]
 _COORDINATES = ("source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y", "cdp_x", "cdp_y")
 _NUMBERS = ("cdp", "inline", "crossline", "field_record", "channel", "trace_in_ensemble")
+#: Words that may form gathers where cdp and field_record do not, and what is done with those.
+_SPARE_KEYS = {
+    "cdp_x": "demultiple", "cdp_y": "demultiple", "inline": "demultiple", "crossline": "demultiple",
+    "shot_point": "denoise", "source_coord_x": "denoise", "source_coord_y": "denoise",
+}  # fmt: skip
+#: Traces that make a run, a side or a line.
+_FEWEST = 4
 _SU_WORDS = ("cdp_x", "cdp_y", "inline", "crossline")
 
 
 class Finding(BaseModel):
-    """Something about a survey that deserves a look: what it is and what to type or check."""
+    """Something about a survey that deserves a look: what it is and what to type or check.
+
+    `options` are those of the command that is to be typed next, and `task` the task that it then is, where known.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     what: str
     advice: str
+    options: str = ""
+    task: str = ""
 
 
 def check_headers(survey: xr.Dataset, scalars: dict[str, list[int]] | None = None) -> list[Finding]:
@@ -54,9 +66,11 @@ def check_headers(survey: xr.Dataset, scalars: dict[str, list[int]] | None = Non
     checks = [
         feet_suspicion(survey),
         *odd,
-        _offset_against_coordinates(survey),
+        _offset_against_coordinates(survey, scalars or {}),
         _no_offset(survey),
-        _no_key(survey),
+        _no_sides(survey),
+        _other_key(survey) or _no_key(survey),
+        _several_lines(survey),
         _single_traces(survey),
         _odd_interval(survey),
         *_garbage(survey, () if odd else _COORDINATES),
@@ -82,7 +96,9 @@ def feet_suspicion(survey: xr.Dataset) -> Finding | None:
         return None
     signs = [f"they advance by {step:.4g}, {'usual in feet' if usual else 'unusual in metres'} ({step * FOOT:.4g} m)"]
     signs += [f"the farthest is {far:.0f}, as metres {far / 1000:.1f} km"] if far > 10_000 else []
-    return Finding(what=f"offsets look like feet: {'; '.join(signs)}", advice="add --units ft if they are")
+    return Finding(
+        what=f"offsets look like feet: {'; '.join(signs)}", advice="add --units ft if they are", options="--units ft"
+    )
 
 
 def trace_spacing(survey: xr.Dataset) -> float | None:
@@ -114,12 +130,12 @@ def _odd_scalars(scalars: dict[str, list[int]]) -> list[Finding]:
 def _distance(survey: xr.Dataset) -> np.ndarray | None:
     if any(name not in survey for name in ("source_coord_x", "group_coord_x")):
         return None
-    x = survey["source_coord_x"].values - survey["group_coord_x"].values
-    both = all(name in survey for name in ("source_coord_y", "group_coord_y"))
-    return np.hypot(x, survey["source_coord_y"].values - survey["group_coord_y"].values if both else 0.0)
+    ends = {name: survey[name].values if name in survey else 0.0 for name in _COORDINATES[:4]}
+    x = ends["source_coord_x"] - ends["group_coord_x"]
+    return np.hypot(x, ends["source_coord_y"] - ends["group_coord_y"])
 
 
-def _offset_against_coordinates(survey: xr.Dataset) -> Finding | None:
+def _offset_against_coordinates(survey: xr.Dataset, scalars: dict[str, list[int]]) -> Finding | None:
     distance = _distance(survey)
     if distance is None or "offset" not in survey:
         return None
@@ -131,12 +147,16 @@ def _offset_against_coordinates(survey: xr.Dataset) -> Finding | None:
     if 0.9 < ratio < 1.1:
         return None
     return Finding(
-        what=f"offsets are {ratio:.4g} times the distances between source and group coordinates" + _ratio_reason(ratio),
+        what=f"offsets are {ratio:.4g} times the distances between source and group coordinates"
+        + _ratio_reason(ratio, scalars.get("coordinate_scalar", [])),
         advice="moveout depends on offsets only: check those; coordinates are kept as recorded",
     )
 
 
-def _ratio_reason(ratio: float) -> str:
+def _ratio_reason(ratio: float, scalars: list[int]) -> str:
+    factors = [abs(word) if word < 0 else 1 / word for word in scalars if word not in (0, 1, -1)]
+    if any(abs(ratio / factor - 1) < 0.02 for factor in factors):
+        return ": they agree if the coordinate scalar is not applied"
     for words, factor in ((": one of the two is in feet", FOOT), (": one of the two is in feet", 1 / FOOT)):
         if abs(ratio / factor - 1) < 0.02:
             return words
@@ -149,15 +169,106 @@ def _no_offset(survey: xr.Dataset) -> Finding | None:
         return None
     if survey["fold"].values.max(initial=1) == 1:
         return None
-    distance = _distance(survey)
-    implied = ""
-    if distance is not None and distance.any():
-        doubt = " (is their scalar wrong?)" if distance.max() > 50_000 else ""
-        implied = f"; coordinates imply {distance.min():.0f} to {distance.max():.0f} m{doubt}"
+    distance, what = _distance(survey), "offset is zero or missing in every trace"
+    if distance is None or not distance.any():
+        return Finding(
+            what=f"{what}, and so are coordinates; trace numbers take its place",
+            advice="which will do where traces are evenly spaced; else name its header word with "
+            "--key offset=BYTE[:type]",
+        )
+    implied = f"coordinates imply {distance.min():.0f} to {distance.max():.0f} m"
+    if distance.max() > _reach(survey):
+        return Finding(
+            what=f"{what}; {implied}, farther than any wave gets within the record (is their scalar wrong?); "
+            "trace numbers take its place",
+            advice="which will do where traces are evenly spaced; else name its header word with "
+            "--key offset=BYTE[:type]",
+        )
     return Finding(
-        what=f"offset is zero or missing in every trace{implied}; trace numbers take its place",
-        advice="name its header word with --key offset=BYTE[:type]",
+        what=f"{what}; {implied}",
+        advice="take those with --key offset=coordinates, or name a header word with --key offset=BYTE[:type]; "
+        "else trace numbers take its place",
+        options="--key offset=coordinates",
     )
+
+
+def _reach(survey: xr.Dataset) -> float:
+    """Return the longest offset (m) that can be: that of a wave of 8000 m/s, 50 km where the axis is depth."""
+    axis = survey[vertical_dim(survey)].values
+    return 50_000.0 if vertical_dim(survey) == "depth" or not len(axis) else min(50_000.0, 8.0 * float(axis[-1]))
+
+
+def _no_sides(survey: xr.Dataset) -> Finding | None:
+    """Say so where no offset is negative and groups lie on both sides of their source, as coordinates tell."""
+    distance = _distance(survey)
+    if "offset" not in survey or distance is None or not distance.any() or distance.max() > _reach(survey):
+        return None
+    offset, ahead = survey["offset"].values, _ahead(survey)
+    if offset.min() < 0 or not np.median(np.abs(offset - distance)) < 0.1 * np.median(distance):
+        return None
+    starts = gather_bounds(survey)[:-1]
+    sides = [np.add.reduceat(side.astype(np.int64), starts) for side in (ahead > 0, ahead < 0)]
+    if np.median(np.minimum(*sides)) < _FEWEST:
+        return None
+    return Finding(
+        what="no offset is negative, and receivers lie on both sides of the source",
+        advice="tell the sides apart with --key offset=coordinates",
+        options="--key offset=coordinates",
+    )
+
+
+def _ahead(survey: xr.Dataset) -> np.ndarray:
+    """Return how far groups lie beyond their sources along the axis, x or y, along which groups are spread."""
+    spans = {
+        axis: np.ptp(survey[f"group_coord_{axis}"].values) for axis in ("x", "y") if f"group_coord_{axis}" in survey
+    }
+    axis = max(spans, key=lambda axis: spans[axis])
+    source = survey[f"source_coord_{axis}"].values if f"source_coord_{axis}" in survey else 0.0
+    return survey[f"group_coord_{axis}"].values - source
+
+
+def _other_key(survey: xr.Dataset) -> Finding | None:
+    """Return a word whose equal values lie together in the file, where those of the gather key do not."""
+    keys, place = survey.attrs.get("gather_keys", []), survey["source_trace"].values
+    if keys not in (["field_record"], ["all"]) or (keys == ["field_record"] and np.all(np.diff(place) > 0)):
+        return None
+    if keys == ["all"] and has_bins(survey):
+        return None
+    order = np.argsort(place)
+    for name, task in _SPARE_KEYS.items():
+        if name in survey and _forms_runs(survey[name].values[order]):
+            apart = "traces of a field_record are apart" if keys == ["field_record"] else "no other key was found"
+            return Finding(
+                what=f"cdp forms no gathers and {apart}; those with the same {name} lie together in the file",
+                advice=f"form gathers by it: --gather {name}",
+                options=f"--gather {name}",
+                task=task,
+            )
+    return None
+
+
+def _forms_runs(values: np.ndarray) -> bool:
+    """Tell whether equal values lie together, in two or more runs of several traces."""
+    starts = np.flatnonzero(np.diff(values)) + 1
+    return 0 < len(starts) < len(values) / _FEWEST and len(np.unique(values)) == len(starts) + 1
+
+
+def _several_lines(survey: xr.Dataset) -> Finding | None:
+    """Say so where shots hold several receiver lines one after the other, which a word tells apart."""
+    if survey.attrs.get("gather_keys", []) != ["field_record"]:
+        return None
+    spans = [slice(int(low), int(high)) for low, high in pairwise(gather_bounds(survey)[:51])]
+    for name in ("group_coord_y", "group_coord_x", "inline", "crossline"):
+        values = survey[name].values if name in survey else None
+        if values is not None and all(_forms_runs(values[span]) for span in spans):
+            lines = len(np.unique(values[spans[0]]))
+            return Finding(
+                what=f"a shot holds {lines} receiver lines ({name} has {lines} values, one after the other)",
+                advice=f"take every line as a gather of its own: --gather field_record,{name}",
+                options=f"--gather field_record,{name}",
+                task="denoise",
+            )
+    return None
 
 
 def has_bins(survey: xr.Dataset) -> bool:
@@ -175,6 +286,7 @@ def _no_key(survey: xr.Dataset) -> Finding | None:
         return Finding(
             what="no header word was found that forms gathers: the whole file is taken as one",
             advice=f"if it holds several, add {found}",
+            options="--gather inline,crossline" if has_bins(survey) else "",
         )
     if keys != ["field_record"] or ("cdp" in survey and survey["cdp"].values.any()):
         return None

@@ -138,7 +138,9 @@ def _made_columns(
             _headers(part["trace_header"].values[span], plan, int(start), survey)
             for plan, span, start in zip(plans, spans, starts, strict=True)
         ]
-        made |= header_columns(np.concatenate(headers), survey.attrs, names)
+        recorded = survey.attrs.get("header_fields", {"offset": ""})
+        read = [name for name in names if name != "offset" or name in recorded]
+        made |= header_columns(np.concatenate(headers), survey.attrs, read)
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seisdiff.header_checks import Finding, check_headers, feet_suspicion, has_bins
+from seisdiff.header_checks import Finding, check_headers
 from seisdiff.segy.fields import FIELDS, Field, header_values
 from seisdiff.survey import sample_interval, vertical_dim
 
@@ -154,7 +154,7 @@ def describe(
         headers=header_ranges(survey),
         amplitudes=amplitudes,
         findings=findings,
-        next_command=suggest_command(survey, source, amplitudes, typed),
+        next_command=suggest_command(survey, source, findings, typed),
         text=text,
         history=list(survey.attrs.get("history", [])),
     )
@@ -195,10 +195,10 @@ def amplitude_statistics(survey: xr.Dataset, *, full: bool = False, progress: Pr
     return tally.result(sampled)
 
 
-def suggest_command(survey: xr.Dataset, source: str, amplitudes: Amplitudes, typed: str = "") -> str:
+def suggest_command(survey: xr.Dataset, source: str, findings: Sequence[Finding], typed: str = "") -> str:
     """Return the command that a processor would most likely type next; outputs lie in the working folder.
 
-    "" without a `source` or without traces.
+    It has the options that the `findings` call for. "" without a `source` or without traces.
     """
     if not source or not survey.sizes["trace"]:
         return ""
@@ -206,15 +206,14 @@ def suggest_command(survey: xr.Dataset, source: str, amplitudes: Amplitudes, typ
     named = [
         shlex.quote(name) for name in (source, f"{path.stem}_out{path.suffix}", f"{path.stem}_removed{path.suffix}")
     ]
-    options = (f" {typed}" if typed else "") + (" --units ft" if feet_suspicion(survey) else "")
+    needed = dict.fromkeys(finding.options for finding in findings if finding.options)
+    options = "".join(f" {words}" for words in (typed, *needed) if words)
     keys = survey.attrs.get("gather_keys", [])
     if np.median(survey["fold"].values) <= 1:
         return f"seisdiff plot {named[0]}{options} -o {shlex.quote(path.stem + '.png')}"
-    options += " --gather inline,crossline" if has_bins(survey) and keys == ["all"] else ""
-    options += " --zero-nonfinite" if amplitudes.nonfinite_samples else ""
-    if "field_record" in keys or not keys:
-        return f"seisdiff denoise {named[0]} {named[1]}{options} --removed {named[2]}"
-    return f"seisdiff demultiple {named[0]} {named[1]}{options} --removed {named[2]}"
+    shots = "field_record" in keys or not keys
+    task = next((finding.task for finding in findings if finding.task), "denoise" if shots else "demultiple")
+    return f"seisdiff {task} {named[0]} {named[1]}{options} --removed {named[2]}"
 
 
 def _with_trace_values(survey: xr.Dataset) -> xr.Dataset:
@@ -311,7 +310,9 @@ def _sample_findings(amplitudes: Amplitudes) -> list[Finding]:
     if amplitudes.nonfinite_samples:
         traces = ", ".join(str(trace) for trace in amplitudes.nonfinite_traces)
         what = f"{amplitudes.nonfinite_samples} samples are NaN or infinite, in traces {traces}"
-        findings.append(Finding(what=what, advice="add --zero-nonfinite to take them as zeros"))
+        findings.append(
+            Finding(what=what, advice="add --zero-nonfinite to take them as zeros", options="--zero-nonfinite")
+        )
     if amplitudes.traces_read and amplitudes.zero_trace_count == amplitudes.traces_read:
         findings.append(Finding(what="every sample read is zero", advice="check the file; there is nothing to restore"))
     return findings

@@ -121,10 +121,7 @@ def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
 
 def plan_units(work: Pass, memory_gib: float) -> list[Unit]:
     """Cut a pass into units: whole shards where an output is a store, else runs of whole gathers."""
-    n_samples = work.survey.sizes[vertical_dim(work.survey)]
-    trace_bytes = n_samples * SAMPLE_FORMATS[work.survey.attrs["sample_format"]][1] + work.survey.sizes.get(
-        "header_byte", 0
-    )
+    trace_bytes = trace_size(work.survey)
     shard_rows = [sink.unit_rows for sink in work.sinks if sink.unit_rows]
     bounds = work.geometry.bounds
     if shard_rows:
@@ -133,6 +130,15 @@ def plan_units(work: Pass, memory_gib: float) -> list[Unit]:
         units = gather_units(bounds, max(1, unit_bytes(memory_gib) // max(trace_bytes, 1)))
     check_unit_sizes(units, bounds, trace_bytes, memory_gib)
     return units
+
+
+def trace_size(survey: xr.Dataset) -> int:
+    """Return the bytes of a trace as recorded, header included, by which units are cut; alike with and without headers.
+
+    Units decide which gathers are restored in one batch, and so the last bits of networks.
+    """
+    n_samples = survey.sizes[vertical_dim(survey)]
+    return n_samples * SAMPLE_FORMATS[survey.attrs["sample_format"]][1] + survey.sizes.get("header_byte", 240)
 
 
 def local_rows(unit: Unit, bounds: np.ndarray) -> slice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ import fsspec
 import xarray as xr
 
 from seisdiff.errors import OptionError
-from seisdiff.segy import Field, open_segy
+from seisdiff.segy import Field, load_mapping, open_segy, resolve_field
 from seisdiff.store import is_store, open_store
 
 _SEGY_SUFFIXES = {".sgy": "segy", ".segy": "segy", ".seg": "segy", ".su": "su"}
@@ -31,6 +31,52 @@ class ReadOptions:
     units: str | None = None
     dt_ms: float | None = None
     axis: str = "time"
+
+
+def reading_options(
+    *,
+    gather: str | Sequence[str] | None = None,
+    sort: str | Sequence[str] | None = None,
+    key: Mapping[str, int | str] | Sequence[str] | None = None,
+    mapping: str | Path | None = None,
+    units: str | None = None,
+    dt_ms: float | None = None,
+    axis: str = "time",
+) -> ReadOptions:
+    """Return what options named as on the command line say; raises OptionError for unknown words, units and axes.
+
+    `gather` and `sort` are header words, "inline,crossline" or a list of them; `key` maps a word to its place, as
+    {"offset": 37, "cdp": "21:i4"}, or lists texts such as "offset=37"; `mapping` names a YAML file of such words.
+    """
+    if units not in (None, "m", "ft"):
+        raise OptionError(f"--units {units!r} is unknown; expected m or ft")
+    if axis not in ("time", "depth"):
+        raise OptionError(f"--axis {axis!r} is unknown; expected time or depth")
+    keys = load_mapping(mapping) if mapping else {}
+    places = [f"{name}={place}" for name, place in key.items()] if isinstance(key, Mapping) else key or []
+    for text in places:
+        if "=" not in text:
+            raise OptionError(f"--key {text!r} names no byte; expected NAME=BYTE[:TYPE], such as offset=37")
+        field = resolve_field(text)
+        keys[field.name] = field
+    names = split_names(gather)
+    return ReadOptions(names or None, split_names(sort), keys, units, dt_ms, axis)
+
+
+def split_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list, or of a list of names."""
+    parts = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(name.strip() for name in parts if name.strip())
+
+
+def open(source: str | Path, **reading: Any) -> xr.Dataset:  # noqa: A001 - seisdiff.open, as zarr.open
+    """Open a SEG-Y or SU file or a Zarr store, told apart by name, as a survey; no sample is read until asked for.
+
+    Options are those of the command line: `gather`, `sort`, `key`, `mapping`, `units`, `dt_ms` and `axis`, see
+    `reading_options`. `open_survey` is this function for programs that hold ReadOptions. Raises a SeisdiffError for
+    a file that is none, and for options that are unknown or given with a store.
+    """
+    return open_survey(source, reading_options(**reading))
 
 
 def open_survey(source: str | Path, reading: ReadOptions = ReadOptions()) -> xr.Dataset:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, cut_traces
-from seisdiff.new_geometry import plan_geometry
+from seisdiff.grids import from_grid
+from seisdiff.ledger import Ledger
+from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
-from seisdiff.passes import Pass, RunOptions, Summary, begin_run, local_rows, run_pass
+from seisdiff.passes import Make, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.segy import describe_gathers
+from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey
 from seisdiff.units import Unit
@@ -27,6 +36,56 @@ def export(source: str, target: str, run: RunOptions = RunOptions(), *, sample_f
     return _convert(source, target, ReadOptions(), run, sample_format)
 
 
+def to_segy(
+    survey: xr.Dataset,
+    target: str | Path,
+    *,
+    sample_format: str | None = None,
+    overwrite: bool = False,
+    run: RunOptions = RunOptions(),
+) -> Summary:
+    """Write a survey, or a gridded dataset (see `from_grid`), to a .sgy or .su file.
+
+    What it was read from comes back: recorded headers, and recorded words of samples that did not change; a survey
+    that never was a file gets new headers. Samples are computed and written gather by gather, and the file gets its
+    name when it is complete. `sample_format` is ibm32, ieee32, ... (default: as read). Raises OutputError where the
+    file exists and not `overwrite`, SurveyError for a dataset that is no survey.
+    """
+    name = str(target)
+    if container_of(name) == "zarr":
+        raise OptionError(f"{name}: to_segy writes SEG-Y or SU; a dataset writes its own store: survey.to_zarr(...)")
+    traces = survey if "amplitude" in survey and "trace" in survey["amplitude"].dims else from_grid(survey)
+    check_survey(traces)
+    lines = list(traces.attrs.get("history", [])) if run.history else []
+    traces, geometry = _with_history(traces, lines[:-1]), plan_geometry(traces)
+    with Ledger.begin([name], {"task": "write"}, resume=False, overwrite=overwrite or run.overwrite) as ledger:
+        try:
+            last = lines[-1] if lines else None
+            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format, history=last)
+            return run_pass(Pass(traces, geometry, (sink,), _copier(geometry)), run, ledger)
+        finally:
+            ledger.discard()
+
+
+def _with_history(survey: xr.Dataset, lines: Sequence[str]) -> xr.Dataset:
+    """Return a survey whose recorded text header, where it has one, tells what was done to it."""
+    if "file_header" not in survey or survey.attrs["container"] != "segy":
+        return survey
+    header = survey["file_header"].values.tobytes()
+    for line in lines:
+        header = (with_history(header[:TEXT_BYTES], line) or header[:TEXT_BYTES]) + header[TEXT_BYTES:]
+    return survey.assign(file_header=("file_header_byte", np.frombuffer(header, np.uint8)))
+
+
+def _copier(geometry: Geometry) -> Make:
+    """Return what copies the traces of units as they are."""
+
+    def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
+        return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
+
+    return copy
+
+
 def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sample_format: str | None) -> Summary:
     with begin_run(source, [target], reading, {"task": "convert", "format": sample_format}, run) as ledger:
         if ledger.complete:
@@ -36,8 +95,4 @@ def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sa
         run.notify(describe_gathers(survey))
         geometry = plan_geometry(survey)
         sink = open_sink(ledger.partial(target), target, survey, sample_format=sample_format, resume=ledger.resumed)
-
-        def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
-            return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
-
-        return run_pass(Pass(survey, geometry, (sink,), copy), run, ledger)
+        return run_pass(Pass(survey, geometry, (sink,), _copier(geometry)), run, ledger)

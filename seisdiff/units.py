@@ -56,6 +56,11 @@ def row_units(bounds: np.ndarray, unit_rows: int) -> list[Unit]:
     return [_row_unit(bounds, number, start, min(start + unit_rows, total)) for number, start in enumerate(starts)]
 
 
+def most_rows(trace_bytes: int, memory_gib: float) -> int:
+    """Return how many traces may be in memory at once within `memory_gib`: more than a unit has, for large gathers."""
+    return max(1, int(max(memory_gib, 0.25) * 4 * 2**30 / (trace_bytes * _COPIES_IN_FLIGHT)))
+
+
 def check_unit_sizes(units: Sequence[Unit], bounds: np.ndarray, trace_bytes: int, memory_gib: float) -> None:
     """Raise OptionError where a unit reads more than the memory bound allows, naming the bound that would do."""
     rows = max((int(bounds[unit.gathers.stop] - bounds[unit.gathers.start]) for unit in units), default=0)

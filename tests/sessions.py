@@ -2,8 +2,9 @@
 
 A session is a text file in cli/sessions. Lines that begin with "$ " are typed, what follows is printed, lines that
 begin with "# " are remarks; printed lines with such a beginning are indented. A session starts in a folder that holds
-`demo/`, which `seisdiff demo --gathers 2` made. Commands of seisdiff run in this process, others in a shell; an exit
-code other than 0 ends the output as "[exit CODE]".
+`demo/`, which `seisdiff demo --gathers 2` made, and `awkward/`, which tests/awkward.py writes. Commands of seisdiff run
+in this process, others and those that read standard input in a shell; an exit code other than 0 ends the output as
+"[exit CODE]".
 
 Seconds and rates are masked. Whole numbers must come back exactly, decimal ones within 1 %, words as they are; the
 width of columns does not count.
@@ -24,6 +25,8 @@ import sys
 import tempfile
 from itertools import zip_longest
 from pathlib import Path
+
+from tests.awkward import write_awkward
 
 SESSIONS = Path(__file__).resolve().parents[1] / "cli" / "sessions"
 COLUMNS = "110"
@@ -49,7 +52,7 @@ def play(command: str) -> str:
     Of a pipeline the first command may be one of seisdiff.
     """
     first, bar, rest = command.partition(" | ")
-    if not first.startswith("seisdiff"):
+    if not first.startswith("seisdiff") or " < " in first:
         return _shell(command)
     printed = io.StringIO()
     errors = io.StringIO() if bar else printed
@@ -76,7 +79,8 @@ def differences(recorded: str, printed: str) -> list[str]:
 
 def prepare(folder: Path) -> None:
     """Put the files that sessions start from into a folder."""
-    shutil.copytree(_demo_files(), folder / "demo")
+    for name in ("demo", "awkward"):
+        shutil.copytree(_first_files() / name, folder / name)
 
 
 def record(session: Path) -> None:
@@ -142,15 +146,16 @@ def _same_number(recorded: str, printed: str) -> bool:
 
 
 @functools.cache
-def _demo_files() -> Path:
-    """Make the demonstration's files once; they are removed when the process ends."""
+def _first_files() -> Path:
+    """Make the files that sessions start from once; they are removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="seisdiff-sessions-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         code = _main(["demo", str(folder / "demo"), "--gathers", "2"])
     if code:
         raise RuntimeError(f"seisdiff demo ended with exit code {code}")
-    return folder / "demo"
+    write_awkward(folder / "awkward")
+    return folder
 
 
 if __name__ == "__main__":

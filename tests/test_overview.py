@@ -112,7 +112,7 @@ def test_offsets_implied_by_coordinates_are_named():
     bare = survey.assign(
         offset=survey["offset"] * 0, source_coord_x=("trace", offset), group_coord_x=("trace", 0 * offset)
     )
-    assert "coordinates imply 150 to 725 m;" in said(bare)
+    assert "coordinates imply 150 to 725 m -> take those with --key offset=coordinates" in said(bare)
 
 
 def test_garbage_words():
@@ -189,11 +189,10 @@ def test_overview_as_json_and_for_the_terminal():
 
 
 def test_a_stack_is_sent_to_plot_and_a_shot_to_denoise():
-    seen = amplitude_statistics(survey_of())
-    assert suggest_command(survey_of(fold=1), "stack.sgy", seen) == "seisdiff plot stack.sgy -o stack.png"
+    assert suggest_command(survey_of(fold=1), "stack.sgy", []) == "seisdiff plot stack.sgy -o stack.png"
     shots = survey_of().assign_attrs(gather_keys=["field_record"])
-    assert suggest_command(shots, "a/shots.sgy", seen).startswith("seisdiff denoise a/shots.sgy shots_out.sgy ")
-    assert suggest_command(shots, "", seen) == ""
+    assert suggest_command(shots, "a/shots.sgy", []).startswith("seisdiff denoise a/shots.sgy shots_out.sgy ")
+    assert suggest_command(shots, "", []) == ""
 
 
 def test_mapping_puts_the_main_words_where_the_container_has_them():

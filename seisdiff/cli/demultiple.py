@@ -95,21 +95,12 @@ def demultiple(
       seisdiff demultiple cmps.zarr clean.zarr --nmo 1500,0.6
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {
-        "cut_ms": cut_ms,
-        "moveout_ms": moveout_ms,
-        "solver": solver,
-        "kind": kind,
-        "model": model,
-        "device": device,
-        "steps": steps,
-        "samples": samples,
-        "seed": seed,
-    }
-    recipe = {
-        "task": "demultiple", **rst.method_values(method, given, settings), "start": start_ms, "taper_ms": taper_ms,
-        "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,
+    options = {
+        "cut_ms": cut_ms, "moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device,
+        "steps": steps, "samples": samples, "seed": seed, "ref_offset": ref_offset, "nmo": nmo, "start_ms": start_ms,
+        "taper_ms": taper_ms, "protect_ms": protect_ms, "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
+    recipe = rst.recipe_of("demultiple", method, options, settings)
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,

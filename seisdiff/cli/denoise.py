@@ -59,21 +59,12 @@ def denoise(
       seisdiff denoise shots.sgy clean.sgy --gather fldr --sort offset
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {
-        "moveout_ms": moveout_ms,
-        "solver": solver,
-        "kind": kind,
-        "model": model,
-        "device": device,
-        "steps": steps,
-        "samples": samples,
-        "seed": seed,
-    }
-    recipe = {
-        "task": "denoise", "start": start_ms, "taper_ms": taper_ms, "ref_offset_m": ref_offset,
+    options = {
+        "moveout_ms": moveout_ms, "solver": solver, "kind": kind, "model": model, "device": device, "steps": steps,
+        "samples": samples, "seed": seed, "ref_offset": ref_offset, "start_ms": start_ms, "taper_ms": taper_ms,
         "zero_nonfinite": zero_nonfinite,
-        **rst.method_values(method, given, settings),
     }  # fmt: skip
+    recipe = rst.recipe_of("denoise", method, options, settings)
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,

@@ -75,21 +75,12 @@ def interpolate(
       seisdiff interpolate cmps.sgy regular.sgy --to-offsets 100:3000:25
     """
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    given = {
-        "moveout_ms": moveout_ms,
-        "solver": solver,
-        "kind": kind,
-        "model": model,
-        "device": device,
-        "steps": steps,
-        "samples": samples,
-        "seed": seed,
-    }
-    recipe = {
-        "task": "interpolate", "refine": refine, "to_offsets": to_offsets,
-        "ref_offset_m": ref_offset, "zero_nonfinite": zero_nonfinite,
-        **rst.method_values(method, given, settings),
+    options = {
+        "refine": refine, "to_offsets": to_offsets, "moveout_ms": moveout_ms, "solver": solver, "kind": kind,
+        "model": model, "device": device, "steps": steps, "samples": samples, "seed": seed, "ref_offset": ref_offset,
+        "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
+    recipe = rst.recipe_of("interpolate", method, options, settings)
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
         resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,

@@ -113,30 +113,8 @@ def reading_options(
     axis: str = "time",
 ) -> ReadOptions:
     """Return what the reading options say; raises OptionError for unknown words, units and axes."""
-    from seisdiff.errors import OptionError
-    from seisdiff.segy import load_mapping, resolve_field
-    from seisdiff.sources import ReadOptions
+    from seisdiff import sources
 
-    if units not in (None, "m", "ft"):
-        raise OptionError(f"--units {units!r} is unknown; expected m or ft")
-    if axis not in ("time", "depth"):
-        raise OptionError(f"--axis {axis!r} is unknown; expected time or depth")
-    keys = load_mapping(mapping) if mapping else {}
-    for text in key or []:
-        if "=" not in text:
-            raise OptionError(f"--key {text!r} names no byte; expected NAME=BYTE[:TYPE], such as offset=37")
-        field = resolve_field(text)
-        keys[field.name] = field
-    return ReadOptions(
-        gather=split_names(gather) if gather else None,
-        sort=split_names(sort),
-        keys=keys,
-        units=units,
-        dt_ms=dt_ms,
-        axis=axis,
+    return sources.reading_options(
+        gather=gather, sort=sort, key=key, mapping=mapping, units=units, dt_ms=dt_ms, axis=axis
     )
-
-
-def split_names(text: str | None) -> tuple[str, ...]:
-    """Return the names of a comma-separated list."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

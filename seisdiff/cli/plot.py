@@ -135,13 +135,14 @@ def _names(sources: list[str]) -> list[str]:
 
 def _numbers(gathers: str | None, every: int | None) -> list[int] | None:
     from seisdiff.errors import OptionError
+    from seisdiff.sources import split_names
 
     if gathers is None:
         return None
     if every is not None:
         raise OptionError("--gathers and --every exclude each other; give one")
     try:
-        return [int(number) for number in opt.split_names(gathers)]
+        return [int(number) for number in split_names(gathers)]
     except ValueError:
         raise OptionError(f"--gathers {gathers!r}: expected ensemble numbers such as 1001,1010") from None
 

@@ -1,4 +1,7 @@
-"""Progress on standard error: a bar in a terminal, now and then a line elsewhere, nothing for the quick."""
+"""Progress on standard error: a bar in a terminal, now and then a line elsewhere, nothing for the quick.
+
+A total of 0 gathers is one that is not known.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,13 @@ class _Lines:
         if self._at_start is None:
             self._at_start = done
         passed = time.monotonic() - self._began
-        if passed < self._next or done >= total:
+        if passed < self._next or 0 < total <= done:
             return
         self._next = passed + _LINE_SECONDS
         rate = (done - self._at_start) / passed
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
-        self.notify(f"{self._what}: {done} of {total} gathers, {rate:.1f} gathers/s{left}")
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and total else ""
+        of = f"{done} of {total}" if total else f"{done}"
+        self.notify(f"{self._what}: {of} gathers, {rate:.1f} gathers/s{left}")
 
     def close(self) -> None:
         """Nothing is left to tidy."""
@@ -81,7 +85,7 @@ class _Bar:
             self._bar.start()
             self._started = True
         rate = f"{(done - self._at_start) / max(passed, 1e-3):.1f} gathers/s"
-        self._bar.update(self._task, completed=done, total=total, rate=rate)
+        self._bar.update(self._task, completed=done, total=total or None, rate=rate)
 
     def close(self) -> None:
         if self._started:

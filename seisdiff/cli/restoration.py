@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seisdiff.restorers import RESTORERS, WORDS_OF, methods_for
+from seisdiff.restorers import WORDS_OF, methods_for
 
 if TYPE_CHECKING:
     from seisdiff.config import RestoreRecipe
@@ -165,39 +165,20 @@ ZeroNonfinite = Annotated[
 ]
 
 
-def method_values(method: str, options: Mapping[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """Return the method and, under its name, the parameters that options and --set give it, for its spec to check."""
+def recipe_of(task: str, method: str, options: Mapping[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """Return the fields of the recipe that the options of a command and --set ask for."""
+    from seisdiff.config import recipe_values
     from seisdiff.errors import OptionError
 
-    values = {name: value for name, value in options.items() if value is not None}
-    _check_options(method, values)
+    parameters: dict[str, Any] = {}
     for text in settings or []:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
             raise OptionError(f"--set {text!r} sets nothing; expected NAME=VALUE, such as damping=0.02")
-        if name in values:
-            raise OptionError(f"--set {text!r} gives {name} a second value; {values[name]!r} is given already")
-        values[name] = _listed(value) if value.startswith("[") else value
-    return {"method": method, method: values} if method in RESTORERS else {"method": method}
-
-
-def _check_options(method: str, names: Iterable[str]) -> None:
-    """Raise OptionError for options that the method does not have: they are Radon's, or a network's."""
-    from seisdiff.config import RestoreRecipe
-    from seisdiff.errors import OptionError
-
-    if method not in RESTORERS:
-        return
-    known = {
-        each: getattr(RestoreRecipe.model_fields[each].annotation, "model_fields", {})
-        for each in (method, "radon", "unet", "diffusion")
-    }
-    for name in names:
-        if name not in known[method]:
-            option, other = f"--{name.replace('_', '-')}", next(each for each in known if name in known[each])
-            raise OptionError(
-                f"{option} says nothing to the method {method}; add --method {other}, or leave {option} out"
-            )
+        if name in parameters:
+            raise OptionError(f"--set {text!r} gives {name} a second value; {parameters[name]!r} is given already")
+        parameters[name] = _listed(value) if value.startswith("[") else value
+    return recipe_values(task, method, options, parameters)
 
 
 def _listed(text: str) -> Any:
@@ -228,12 +209,17 @@ def run_restoration(
     """Check the recipe, run it over the input with progress, say what came of it, and report on it where asked to."""
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.report import make_report
+    from seisdiff.cli.streaming import run_stream
     from seisdiff.cli.summary import bad_samples, print_summary
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
     from seisdiff.report import check_report_path, recipe_facts
 
     checked = make_recipe(recipe)
+    if "-" in (source, target):
+        files = {"removed": removed, "spread": spread, "report": report, "format": sample_format}
+        refused = {**files, "resume": resume, "overwrite": overwrite}
+        return run_stream(source, target, checked, reading, refused, memory=memory, quiet=quiet)
     if report is not None:
         check_report_path(report, overwrite)
     options = run_options(

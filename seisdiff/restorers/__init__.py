@@ -48,6 +48,9 @@ WORDS_OF = {
     "diffusion": "draws of a trained network, and their spread",
 }
 
+#: Methods whose answer depends on the reference offset, which is the survey's largest where none is given.
+AT_REFERENCE_OFFSET = ("radon", "predictive", "unet", "diffusion")
+
 DEFAULT_METHOD = "unet"
 
 

@@ -13,6 +13,9 @@ import yaml
 
 from seisdiff.errors import OptionError
 
+#: The place of offsets that are not recorded but worked out.
+_COORDINATES = "coordinates"
+
 #: Bytes of each type that a header field may have.
 TYPE_BYTES = {"i1": 1, "u1": 1, "i2": 2, "u2": 2, "i4": 4, "u4": 4, "f4": 4, "i8": 8, "u8": 8, "f8": 8}
 
@@ -22,7 +25,8 @@ class Field:
     """A trace header field: `byte` counts from 1 as the SEG-Y standard does.
 
     `kind` says what its number is: "number" (as it stands), "code", "scalar", "angle", "length" (m or ft, unscaled),
-    "coordinate" (scaled by bytes 71-72), "elevation" (scaled by bytes 69-70) or "time" (ms, scaled by bytes 215-216).
+    "coordinate" (scaled by bytes 71-72), "elevation" (scaled by bytes 69-70), "time" (ms, scaled by bytes 215-216) or
+    "distance" (worked out from the source and group coordinates, which begin at its byte).
     """
 
     name: str
@@ -159,7 +163,7 @@ _BY_ANY_NAME = {word.lower(): field for field in FIELDS.values() for word in (*f
 
 
 def resolve_field(text: str) -> Field:
-    """Return the field that a user names: "cdp", "fldr", "37", "37:i4", "offset=37" or "cdp=21:i4".
+    """Return the field that a user names: "cdp", "fldr", "37", "37:i4", "offset=37", "cdp=21:i4", "offset=coordinates".
 
     A bare byte gets the name of the field that begins there and has that type, else "byte_37". Raises OptionError for
     unknown names (with the nearest valid one), bytes that are no header byte and unknown types.
@@ -167,6 +171,8 @@ def resolve_field(text: str) -> Field:
     name, equals, place = (part.strip() for part in text.partition("="))
     if equals:
         field = _named(name)
+        if (field.name, place) == ("offset", _COORDINATES):
+            return replace(field, byte=FIELDS["source_coord_x"].byte, kind="distance")
         byte, number_type = _place(text, place)
         return replace(field, byte=byte, type=number_type or field.type)
     if re.match(r"\d", name):
@@ -192,7 +198,10 @@ def load_mapping(path: str | Path) -> dict[str, Field]:
 
 def dump_mapping(path: str | Path, fields: Mapping[str, Field]) -> None:
     """Write fields as a mapping YAML that `load_mapping` reads."""
-    content = {name: {"byte": field.byte, "type": field.type} for name, field in fields.items()}
+    content = {
+        name: _COORDINATES if field.kind == "distance" else {"byte": field.byte, "type": field.type}
+        for name, field in fields.items()
+    }
     Path(path).write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=None), encoding="utf-8")
 
 

@@ -77,8 +77,10 @@ class _Trial:
         return self.rest == 0 and self.n_traces > 0
 
 
-def detect_layout(path: str | os.PathLike, dt_ms: float | None = None) -> SegyLayout:
-    """Find out what a SEG-Y file, or an SU file (by its suffix .su), is; `dt_ms` overrides its sample interval (ms).
+def detect_layout(path: str | os.PathLike, dt_ms: float | None = None, *, su: bool = False) -> SegyLayout:
+    """Find out what a SEG-Y file, or an SU file (by its suffix .su, or told so), is.
+
+    `dt_ms` overrides its sample interval (ms).
 
     Raises FileFormatError for a file that is not what its name says, is truncated, holds no traces, has traces of
     different length or a sample format that is not read; OptionError for an impossible `dt_ms`.
@@ -90,7 +92,7 @@ def detect_layout(path: str | os.PathLike, dt_ms: float | None = None) -> SegyLa
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 raise FileFormatError(f"{path}: the file is empty; expected SEG-Y or SU")
-            detect = _detect_su if Path(path).suffix.lower() == ".su" else _detect_segy
+            detect = _detect_su if su or Path(path).suffix.lower() == ".su" else _detect_segy
             layout = detect(file, str(path), size)
             return replace(layout, dt_ms=dt_ms if dt_ms is not None else _interval(file, layout))
     except OSError as error:

@@ -16,6 +16,7 @@ from seisdiff.segy.grouping import CANDIDATES, WHOLE, Grouping, choose_keys, gro
 from seisdiff.segy.layout import SegyLayout, detect_layout
 from seisdiff.segy.traces import (
     SU_LAST_COMMON_BYTE,
+    Distances,
     Exceptions,
     HeaderBytes,
     HeaderValues,
@@ -36,7 +37,7 @@ VARIABLES = (
 _ALWAYS = ("offset", "cdp", "trace_id_code")
 #: A start of more samples than this would round the steps of the axis; it is kept as `delay`.
 _LARGEST_START = 1e8
-_UNITS = {"length": "m", "coordinate": "m", "elevation": "m", "time": "ms", "angle": "degree"}
+_UNITS = {"distance": "m", "length": "m", "coordinate": "m", "elevation": "m", "time": "ms", "angle": "degree"}
 
 
 def open_segy(
@@ -59,7 +60,19 @@ def open_segy(
     fields, units or an axis that do not exist.
     """
     _check_options(units, axis)
-    layout = detect_layout(path, dt_ms)
+    return survey_of_traces(TraceSource(detect_layout(path, dt_ms)), gather, sort, keys, units, axis)
+
+
+def survey_of_traces(
+    file: TraceSource,
+    gather: Sequence[str] | None = None,
+    sort: Sequence[str] = (),
+    keys: Mapping[str, Field] | None = None,
+    units: str | None = None,
+    axis: str = "time",
+) -> xr.Dataset:
+    """Return the survey of the traces of a file, in file order, or of some that are in memory; see `open_segy`."""
+    layout = file.layout
     fields = _fields(layout, keys or {})
     gather_fields, sort_fields = (
         _named_fields(gather or CANDIDATES, keys or {}),
@@ -68,20 +81,20 @@ def open_segy(
     asked = {field.name: field for field in (*(gather_fields if gather else ()), *sort_fields)}
     variables = {**fields, **asked}
     foot = (units or layout.length_unit) == "ft"
-    columns, ranges = scan(
-        TraceSource(layout), gather_fields, [*variables.values(), *_delay_fields(layout, keys or {})]
-    )
+    columns, ranges = scan(file, gather_fields, [*variables.values(), *_delay_fields(layout, keys or {})])
     one_offset = "offset" in ranges and ranges["offset"][0] == ranges["offset"][1]
+    one_offset = one_offset and fields["offset"].kind != "distance"
+    distances = _distances(layout, ranges, foot)
     names = [field.name for field in gather_fields] if gather else choose_keys(columns, one_offset)
-    grouping = group(names or [WHOLE], columns, layout.n_traces, _sort_columns(layout, sort_fields, foot))
-    source = TraceSource(layout, grouping.order)
+    grouping = group(names or [WHOLE], columns, layout.n_traces, _sort_columns(file, sort_fields, foot, distances))
+    source = file.reordered(grouping.order)
     always = {*_ALWAYS, *asked, *(keys or {})}
     kept = {name: field for name, field in variables.items() if name in always or ranges[name] != (0, 0)}
     start, delay = _delay(source, _delay_fields(layout, keys or {}), ranges, axis)
     return xr.Dataset(
         {
             **_trace_parts(source, axis),
-            **{name: _header_variable(source, field, foot) for name, field in kept.items()},
+            **{name: _header_variable(source, field, foot, distances) for name, field in kept.items()},
             **delay,
             "source_trace": ("trace", _source_trace(source)),
             "fold": ("gather", grouping.fold),
@@ -122,9 +135,17 @@ def _named_fields(names: Sequence[str], keys: Mapping[str, Field]) -> list[Field
     ]
 
 
-def _sort_columns(layout: SegyLayout, fields: Sequence[Field], foot: bool) -> list[np.ndarray]:
-    source = TraceSource(layout)
-    return [_values(layout, field, foot).read(source, slice(None), slice(0, 1)) for field in fields]
+def _sort_columns(source: TraceSource, fields: Sequence[Field], foot: bool, distances: Distances) -> list[np.ndarray]:
+    parts = [distances if field.kind == "distance" else _values(source.layout, field, foot) for field in fields]
+    return [part.read(source, slice(None), slice(0, 1)) for part in parts]
+
+
+def _distances(layout: SegyLayout, ranges: Mapping[str, tuple[float, float]], foot: bool) -> Distances:
+    """Return how offsets are worked out: signed along the longer axis, positive towards where most groups lie."""
+    spans = {axis: np.ptp(ranges[f"group_coord_{axis}"]) for axis in ("x", "y")}
+    axis = max(spans, key=lambda axis: spans[axis])
+    behind = sum(ranges[f"group_coord_{axis}"]) < sum(ranges[f"source_coord_{axis}"])
+    return Distances(axis, -1 if behind else 1, layout.byte_order, layout.container, foot)
 
 
 def _values(layout: SegyLayout, field: Field, foot: bool) -> HeaderValues:
@@ -135,9 +156,10 @@ def _variable(source: TraceSource, part: Part, dims: tuple[str, ...], attrs: dic
     return xr.Variable(dims, LazilyIndexedArray(TraceArray(source, part)), attrs)
 
 
-def _header_variable(source: TraceSource, field: Field, foot: bool) -> xr.Variable:
+def _header_variable(source: TraceSource, field: Field, foot: bool, distances: Distances | None = None) -> xr.Variable:
     attrs = {"units": _UNITS[field.kind]} if field.kind in _UNITS else {}
-    return _variable(source, _values(source.layout, field, foot), ("trace",), attrs)
+    part = distances if distances and field.kind == "distance" else _values(source.layout, field, foot)
+    return _variable(source, part, ("trace",), attrs)
 
 
 def _trace_parts(source: TraceSource, axis: str) -> dict[str, xr.Variable]:
@@ -198,6 +220,8 @@ def _key_variables(grouping: Grouping) -> dict[str, tuple[str, np.ndarray]]:
 
 
 def _file_parts(layout: SegyLayout) -> dict[str, tuple[str, np.ndarray]]:
+    if not (layout.first_trace or layout.trailer_bytes):
+        return {}
     with open(layout.path, "rb") as file:
         header = np.frombuffer(file.read(layout.first_trace), np.uint8)
         file.seek(layout.end_of_traces)
@@ -217,4 +241,5 @@ def _attrs(
         sort_keys=sort,
         length_unit=length_unit,
     )
-    return attrs | {"header_fields": {name: f"{field.byte}:{field.type}" for name, field in fields.items()}}
+    places = {name: f"{field.byte}:{field.type}" for name, field in fields.items() if field.kind != "distance"}
+    return attrs | {"header_fields": places}

@@ -32,16 +32,24 @@ SU_LAST_COMMON_BYTE = 180
 class TraceSource:
     """The traces of a file in the order of the survey: `order` holds file positions, None for the file's own order.
 
-    Can be pickled; the memory map is made on first use.
+    `traces`, uint8 (trace, byte), are those of the layout where they are in memory and not in a file. Can be pickled;
+    the memory map is made on first use.
     """
 
-    def __init__(self, layout: SegyLayout, order: np.ndarray | None = None) -> None:
+    def __init__(self, layout: SegyLayout, order: np.ndarray | None = None, traces: np.ndarray | None = None) -> None:
         self.layout = layout
         self.order = order
+        self._given = traces
+
+    def reordered(self, order: np.ndarray | None) -> TraceSource:
+        """Return the same traces in another order of the survey."""
+        return TraceSource(self.layout, order, self._given)
 
     @functools.cached_property
     def traces(self) -> np.ndarray:
-        """The file's traces, uint8 (trace, byte), mapped and read-only."""
+        """The traces in file order, uint8 (trace, byte): those given, or the file's, mapped and read-only."""
+        if self._given is not None:
+            return self._given
         layout = self.layout
         try:
             with open(layout.path, "rb") as file:
@@ -57,7 +65,7 @@ class TraceSource:
         return self.layout.n_traces if self.order is None else len(self.order)
 
     def __getstate__(self) -> dict:
-        return {"layout": self.layout, "order": self.order}
+        return {"layout": self.layout, "order": self.order, "_given": self._given}
 
     def place(self, rows: slice | np.ndarray) -> slice | np.ndarray:
         """Return file positions of survey rows: a slice where they follow one another, else int64."""
@@ -169,6 +177,36 @@ class HeaderValues:
             return values * FOOT
         units = _numbers(source.traces, FIELDS["coordinate_unit"], self.byte_order, places)
         return np.where((units == 0) | (units == 1), values * FOOT, values)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Offsets worked out from source and group coordinates, m: distances, negative where the group lies on one side.
+
+    The sides are told along `axis` ("x" or "y"); `sign` is -1 where groups of smaller coordinates are positive.
+    """
+
+    axis: str
+    sign: int
+    byte_order: str
+    container: str
+    foot: bool
+    width: None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float64)
+
+    def read(self, source: TraceSource, places: slice | np.ndarray, columns: slice) -> np.ndarray:
+        ends = [
+            HeaderValues(FIELDS[f"{end}_coord_{axis}"], self.byte_order, self.container, self.foot).read(
+                source, places, columns
+            )
+            for axis in ("x", "y")
+            for end in ("group", "source")
+        ]
+        x, y = ends[0] - ends[1], ends[2] - ends[3]
+        return np.where(self.sign * (x if self.axis == "x" else y) < 0, -1.0, 1.0) * np.hypot(x, y)
 
 
 class TraceArray(BackendArray):

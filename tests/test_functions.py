@@ -1,0 +1,193 @@
+"""The tasks as functions: surveys, grids, arrays and dask give the samples of the command, and say what is wrong."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import seisdiff as sd
+from seisdiff.config import make_recipe, recipe_values
+from seisdiff.errors import OptionError, OutputError, SeisdiffError, SurveyError
+from seisdiff.sources import reading_options
+from seisdiff.xarray_backend import SeisdiffBackend
+from tests.small_lines import line_file, small_line
+
+_TRACES = 16
+TASKS = [
+    ("demultiple", "unet", {"start_ms": "auto", "protect_ms": 10}),
+    ("demultiple", "radon", {"cut_ms": 40, "moveout_ms": "-50:200:25", "kind": "parabolic"}),
+    ("denoise", "fx", {}),
+    ("interpolate", "unet", {}),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A line of four gathers, the ninth trace of each dead."""
+    line = small_line().full.copy(deep=True)
+    line["amplitude"].values[8::_TRACES] = 0
+    return line_file(tmp_path / "line.sgy", line, "ibm32")
+
+
+def by_command(path: Path, task: str, method: str, options: dict) -> Path:
+    out = path.with_name("by_command.sgy")
+    sd.restore_file(str(path), str(out), make_recipe(recipe_values(task, method, options)))
+    return out
+
+
+def samples(path: Path) -> np.ndarray:
+    return sd.open(path)["amplitude"].values
+
+
+@pytest.mark.parametrize(("task", "method", "options"), TASKS)
+@pytest.mark.parametrize("way", ["open", "dask", "backend", "backend with dask"])
+def test_every_way_in_and_out_gives_the_bytes_of_the_command(
+    path: Path, task: str, method: str, options: dict, way: str
+) -> None:
+    survey = {
+        "open": lambda: sd.open(path),
+        "dask": lambda: sd.open(path).chunk({"trace": 20, "time": 100}),
+        "backend": lambda: xr.open_dataset(path, engine=SeisdiffBackend),
+        "backend with dask": lambda: xr.open_dataset(path, engine=SeisdiffBackend, chunks={}),
+    }[way]()
+    restored = getattr(sd, task)(survey, method=method, **options)
+    assert (restored["amplitude"].chunks is not None) == ("dask" in way)
+    sd.to_segy(restored, path.with_name("out.sgy"))
+    assert filecmp.cmp(path.with_name("out.sgy"), by_command(path, task, method, options), shallow=False)
+
+
+@pytest.mark.parametrize(("task", "method", "options"), TASKS)
+def test_arrays_give_the_samples_of_the_command(path: Path, task: str, method: str, options: dict) -> None:
+    survey = sd.open(path)
+    data = survey["amplitude"].values.reshape(-1, _TRACES, survey.sizes["time"])
+    offsets = survey["offset"].values[:_TRACES]
+    restored = getattr(sd, task)(data, dt_ms=4.0, offsets=offsets, method=method, **options)
+    expected = samples(by_command(path.with_name("line.sgy"), task, method, options)).reshape(data.shape)
+    assert restored.shape == data.shape
+    rms = float(np.sqrt(np.mean(expected**2)))
+    assert np.abs(restored - expected).max() < 1e-5 * rms  # IBM words of the file round
+
+
+def test_one_gather_as_an_array_comes_back_as_one() -> None:
+    line = small_line().full
+    gather, offsets = line["amplitude"].values[:_TRACES], line["offset"].values[:_TRACES]
+    one = sd.demultiple(gather, dt_ms=4, offsets=offsets, method="radon")
+    assert one.shape == gather.shape
+    assert not np.array_equal(one, gather)
+    denser = sd.interpolate(gather, dt_ms=4, offsets=offsets, method="pocs", refine=2)
+    assert denser.shape == (2 * _TRACES - 1, gather.shape[1])
+    assert np.array_equal(denser[::2], gather)
+
+
+def test_units_of_a_lazy_result_are_those_of_the_eager_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seisdiff.units._COPIES_IN_FLIGHT", 4000)  # two units
+    run = sd.RunOptions(memory_gib=0.05)
+    survey = sd.open(path)
+    eager = sd.interpolate(survey, run=run)
+    lazy = sd.interpolate(survey.chunk({"trace": 7}), run=run)
+    assert len(lazy["amplitude"].chunks[0]) > 1
+    assert list(lazy.variables) != []
+    for name in eager.variables:
+        np.testing.assert_array_equal(lazy[name].values, eager[name].values, err_msg=str(name))
+    assert lazy.attrs == eager.attrs
+    assert not (eager["trace_id_code"] == 2).any()
+
+
+def test_nothing_is_computed_before_it_is_asked_for() -> None:
+    da = pytest.importorskip("dask.array")
+    line = small_line().full
+
+    def refuse(block: np.ndarray) -> np.ndarray:
+        raise AssertionError("samples were read")
+
+    chunks = da.from_array(line["amplitude"].values, chunks=(_TRACES, -1))
+    lazy = line.assign(
+        amplitude=(line["amplitude"].dims, chunks.map_blocks(refuse, dtype="f4", meta=np.empty((0, 0), "f4")))
+    )
+    restored = sd.demultiple(lazy, method="radon")
+    with pytest.raises(AssertionError, match="samples were read"):
+        restored["amplitude"][:1].compute()
+
+
+def test_opening_reads_no_samples(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("samples were read")
+
+    monkeypatch.setattr("seisdiff.segy.traces.decode", refuse)
+    survey = xr.open_dataset(path, engine=SeisdiffBackend, chunks={}, sort="offset", units="m")
+    assert survey["amplitude"].chunks is not None
+    assert survey["offset"].values.max() == 900
+    with pytest.raises(AssertionError, match="samples were read"):
+        survey["amplitude"][:1].values  # noqa: B018
+
+
+def test_the_backend_knows_its_files_and_takes_the_options_of_open(path: Path) -> None:
+    backend = SeisdiffBackend()
+    assert [backend.guess_can_open(name) for name in ("a.sgy", Path("b.SEGY"), "c.su", "d.nc", 3)] == [True] * 3 + [
+        False
+    ] * 2
+    shots = xr.open_dataset(
+        path, engine=SeisdiffBackend, gather="field_record", sort=["offset"], drop_variables="mute_end"
+    )
+    expected = sd.open(path, gather=("field_record",), sort="offset")
+    assert shots.drop_encoding().identical(expected.drop_vars("mute_end"))
+
+
+def test_the_installed_package_tells_xarray_of_the_backend() -> None:
+    if "seisdiff" not in xr.backends.list_engines():
+        pytest.skip("installed before there was an entry point: pip install -e .")
+    assert type(xr.backends.list_engines()["seisdiff"]) is SeisdiffBackend
+
+
+def test_options_of_reading_are_texts_lists_or_mappings() -> None:
+    told = reading_options(gather="inline, crossline", sort=["offset"], key={"offset": 37, "cdp": "21:i4"})
+    assert told == reading_options(gather=("inline", "crossline"), sort="offset", key=["offset=37", "cdp=21:i4"])
+    assert told.gather == ("inline", "crossline")
+    assert reading_options().gather is None
+
+
+def test_what_was_done_is_told_line_by_line(path: Path) -> None:
+    twice = sd.denoise(sd.demultiple(sd.open(path), method="radon"), method="fx")
+    sd.to_segy(twice, path.with_name("out.sgy"))
+    text = path.with_name("out.sgy").read_bytes()[:3200].decode("cp037")
+    assert "demultiple radon" in text
+    assert "denoise fx" in text
+
+
+def test_a_file_is_replaced_only_when_told(path: Path) -> None:
+    survey = sd.open(path)
+    with pytest.raises(OutputError, match="exists"):
+        sd.to_segy(survey, path)
+    before = path.read_bytes()
+    sd.to_segy(survey, path, overwrite=True)
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == ["line.sgy"]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda line: sd.demultiple(line, method="svd"), OptionError, "no method is called 'svd'"),
+        (lambda line: sd.demultiple(line, method="fx"), OptionError, "does not demultiple"),
+        (lambda line: sd.demultiple(line, cut_ms=60), OptionError, "add --method radon"),
+        (lambda line: sd.denoise(line, protect_ms=60), OptionError, "an option of demultiple"),
+        (lambda line: sd.denoise(line, method="fx", lenght=3), OptionError, "lenght"),
+        (lambda line: sd.demultiple(line, dt_ms=4), OptionError, "dt_ms and offsets are for arrays"),
+        (lambda line: sd.demultiple(line["amplitude"]), SurveyError, "came DataArray"),
+        (lambda line: sd.demultiple(line["amplitude"].values), OptionError, "needs dt_ms and offsets"),
+        (lambda line: sd.denoise(line["amplitude"].values, dt_ms=4, offsets=[1, 2]), SurveyError, "one value a trace"),
+        (lambda line: sd.demultiple(line.drop_vars("fold")), SurveyError, "no variable fold"),
+        (lambda line: sd.demultiple(xr.Dataset()), SurveyError, "no variable of amplitudes"),
+        (lambda line: sd.to_segy(line, "out.zarr"), OptionError, "to_zarr"),
+        (lambda line: sd.open("missing.sgy"), SeisdiffError, "missing.sgy"),
+        (lambda line: sd.open("missing.sgy", units="km"), SeisdiffError, "'km' is unknown"),
+    ],
+)  # fmt: skip
+def test_faults_are_one_line(call, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as raised:
+        call(small_line().full)
+    assert "\n" not in str(raised.value)
