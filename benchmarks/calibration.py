@@ -1,23 +1,23 @@
 """How far the spread of a diffusion model can be trusted: on held-out scenes and on the judge.
 
     python benchmarks/calibration.py trained/model            figures of both
-    python benchmarks/calibration.py trained/model --write    also store the temperature that held-out scenes ask for
+    python benchmarks/calibration.py trained/model --write    first store what fits held-out scenes in the card
     python benchmarks/calibration.py A B C --picture OUT.png  reliability and coverage of several, drawn
 
-Samples are sorted by spread into tenths; in each the root mean square error over the root mean square spread should be
-1. Central intervals around the mean should hold the truth as often as those of a normal distribution do: that of
--+ 1.645 spreads nine times out of ten.
+Errors and spreads of a gather are divided by its root mean square spread. Samples are sorted by spread into tenths; in
+each the root mean square error over the root mean square spread should be 1. Central intervals around the mean should
+hold the truth as often as those of a normal distribution do: that of -+ 1.645 spreads nine times out of ten.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
+from seisdiff.diffusion.residual import DiffusionSpec, calibrated
 from seisdiff.engine import restore
 from seisdiff.judge import open_judge
 from seisdiff.pretrained import CARD, model_card
@@ -39,27 +40,75 @@ TENTHS = 10
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
-def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield errors and spreads of held-out gathers, where anything is uncertain."""
-    card = model_card(model)
-    recipe = TrainRecipe.model_validate(card["recipe"])
+class Drawn(NamedTuple):
+    """A held-out gather restored with nothing calibrated, (gather, trace, time): error, spread of draws, and answer."""
+
+    error: torch.Tensor
+    spread: torch.Tensor
+    answer: torch.Tensor
+
+    def calibrated(self, spec: DiffusionSpec) -> torch.Tensor:
+        """Return the calibrated spread."""
+        return calibrated(self.spread.square(), self.answer, self.spread > 0, spec)
+
+
+def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
+    """Yield held-out gathers."""
+    recipe = TrainRecipe.model_validate(model_card(model)["recipe"])
     scenes = {name: load_scene_recipe(ROOT / "synthetic" / f"{name}.yaml") for name in recipe.stream.recipes}
-    options = DiffusionOptions(model=str(model), samples=draws)
+    filling, options = recipe.task == "interpolate", DiffusionOptions(model=str(model), samples=draws)
     for pair in held_out(recipe.stream, scenes, recipe.task, batches, "cpu"):
-        truth = pair.degraded - pair.target if recipe.task != "interpolate" else pair.degraded + pair.target
+        truth = pair.degraded + (pair.target if filling else -pair.target)
         for number, largest in enumerate(pair.largest.tolist()):
             one = slice(number, number + 1)
             offset, step = pair.offset[one].double(), float(pair.step_ms[number])
             times = step * torch.arange(truth.shape[-1]).double()
             start = pair.start_ms[one, None].double().expand_as(offset)
             batch = Batch(pair.degraded[one], offset, pair.live[one], times, start, torch.tensor([number]))
-            signal, spread = DiffusionRestorer(recipe.task, options, largest).restore(batch)
+            restorer = DiffusionRestorer(recipe.task, options, largest)
+            restorer.diffusion = DiffusionSpec(scale=restorer.diffusion.scale, steps=restorer.diffusion.steps)
+            signal, spread = restorer.restore(batch)
             assert spread is not None
-            yield (signal - truth[one])[spread > 0].numpy(), spread[spread > 0].numpy()
+            yield Drawn(signal - truth[one], spread, signal - batch.data)
+
+
+def fitted(scenes: Sequence[Drawn], spec: DiffusionSpec) -> DiffusionSpec:
+    """Return the temperature and the share under which the errors are most likely, taken for normal."""
+    bare, level = DiffusionSpec(), DiffusionSpec(temperature=1e-9, share=1)
+    powers = torch.stack(
+        [torch.cat([one.calibrated(each)[one.spread > 0] for one in scenes]) for each in (bare, level)]
+    )
+    powers, error = powers.double().square(), torch.cat([one.error[one.spread > 0] for one in scenes]).double()
+    logs = torch.tensor([1.0, -3.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe")
+
+    def unlikely() -> torch.Tensor:
+        optimizer.zero_grad()
+        variance = (logs.exp()[:, None] * powers).sum(0) + 1e-30
+        loss = (error.square() / variance + variance.log()).mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(unlikely)
+    temperature, share = logs.detach().exp().sqrt().tolist()
+    return spec.model_copy(update={"temperature": round(temperature, 3), "share": round(min(share, 1.0), 3)})
+
+
+def of_scenes(scenes: Sequence[Drawn], spec: DiffusionSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield errors and spreads of held-out gathers, where anything is uncertain."""
+    for one in scenes:
+        spread = one.calibrated(spec)
+        yield at_one(one.error[spread > 0].numpy(), spread[spread > 0].numpy())
+
+
+def at_one(error: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return errors and spreads of a gather over its root mean square spread."""
+    size = np.sqrt(np.mean(spread**2))
+    return error / size, spread / size
 
 
 def of_judge(model: Path, draws: int, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield errors and spreads of the judge's cases, each gather brought to a root mean square spread of one."""
+    """Yield errors and spreads of the judge's gathers, where anything is uncertain."""
     task = model_card(model)["task"]
     told: dict[str, Any] = {"task": task, "method": "diffusion", "diffusion": {"model": str(model), "samples": draws}}
     for case in open_judge(ROOT / "benchmarks" / "judge").cases(task, split):
@@ -68,8 +117,7 @@ def of_judge(model: Path, draws: int, split: str) -> Iterator[tuple[np.ndarray, 
         error = error - case.truth["amplitude"].values
         for low, high in pairwise(gather_bounds(case.truth)):
             there = spread[low:high] > 0
-            size = np.sqrt(np.mean(spread[low:high][there] ** 2))
-            yield error[low:high][there] / size, spread[low:high][there] / size
+            yield at_one(error[low:high][there], spread[low:high][there])
 
 
 def reliability(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
@@ -81,10 +129,13 @@ def reliability(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
     return {"tenths": ratios, "whole": whole, "held": held}
 
 
-def measured(model: Path, draws: int, batches: int, split: str) -> dict[str, dict[str, Any]]:
+def measured(model: Path, draws: int, batches: int, split: str, write: bool) -> dict[str, dict[str, Any]]:
     """Return the figures of a model on held-out scenes and on the judge."""
-    found = {"held-out scenes": of_scenes(model, draws, batches), f"judge, {split}": of_judge(model, draws, split)}
+    scenes = list(drawn_scenes(model, draws, batches))
+    if write:
+        write_spec(model, fitted(scenes, spec_of(model)))
     told = {}
+    found = {"held-out scenes": of_scenes(scenes, spec_of(model)), f"judge, {split}": of_judge(model, draws, split)}
     for name, pairs in found.items():
         told[name] = reliability(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
         tenths = " ".join(f"{ratio:.2f}" for ratio in told[name]["tenths"])
@@ -94,12 +145,17 @@ def measured(model: Path, draws: int, batches: int, split: str) -> dict[str, dic
     return told
 
 
-def write_temperature(model: Path, factor: float) -> None:
-    """Multiply the temperature in a model's card."""
+def spec_of(model: Path) -> DiffusionSpec:
+    """Return what a model's card says of its diffusion."""
+    return DiffusionSpec.model_validate(model_card(model)["recipe"]["diffusion"])
+
+
+def write_spec(model: Path, spec: DiffusionSpec) -> None:
+    """Store it in the card."""
     card = model_card(model)
-    card["recipe"]["diffusion"]["temperature"] *= factor
+    card["recipe"]["diffusion"] = spec.model_dump(mode="json")
     (model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"temperature: {card['recipe']['diffusion']['temperature']:.3f}")
+    print(f"{model.name}: temperature {spec.temperature:.3f}, share {spec.share:.3f}", flush=True)
 
 
 def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
@@ -123,20 +179,18 @@ def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, and write the temperature or the picture."""
+    """Measure, print, and write the card or the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, nargs="+")
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--batches", type=int, default=12, help="batches of held-out scenes")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
-    parser.add_argument("--write", action="store_true", help="store the temperature in the model's card")
+    parser.add_argument("--write", action="store_true", help="fit temperature and share to the held-out scenes")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     found = {}
     for model in options.model:
-        told = found[model.name] = measured(model, options.draws, options.batches, options.split)
-        if options.write:
-            write_temperature(model, told["held-out scenes"]["whole"])
+        found[model.name] = measured(model, options.draws, options.batches, options.split, options.write)
     if options.picture:
         draw(found, options.picture)
 

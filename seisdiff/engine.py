@@ -15,6 +15,7 @@ import xarray as xr
 from seisdiff.config import RestoreRecipe
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
+from seisdiff.header_checks import feet_suspicion
 from seisdiff.lazy import is_chunked, lazy_pass
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
@@ -225,11 +226,16 @@ def maker(
 
 
 def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
-    """Check the layout, and leave out offsets that are all zero, so that trace numbers stand in for them."""
+    """Check the layout, and leave out offsets that are all zero, so that trace numbers stand in for them.
+
+    Says so, and where offsets look like feet that are taken for metres.
+    """
     check_survey(survey)
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
         notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")
+    if suspicion := feet_suspicion(survey):
+        notify(f"warning: {suspicion.what}; {suspicion.advice}")
     return survey
 
 

@@ -110,3 +110,14 @@ def test_coordinates_that_cannot_be_are_not_proposed(field_data: Path) -> None:
     assert "coordinates" not in view.next_command
     land = describe_source(str(field_data / "prestack" / "land_split_spread_shot.su"), reading_options())
     assert any("if the coordinate scalar is not applied" in finding.what for finding in land.findings)
+
+
+def test_a_run_warns_of_offsets_that_look_like_feet(folder: Path) -> None:
+    def warnings(**reading: str) -> list[str]:
+        heard: list[str] = []
+        survey = sd.open(folder / "feet.sgy", **reading)
+        sd.demultiple(survey, method="radon", solver="ls", run=sd.RunOptions(notify=heard.append))
+        return [text for text in heard if text.startswith("warning: offsets look like feet")]
+
+    assert len(warnings()) == 1
+    assert not warnings(units="ft")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from seisdiff.config import make_recipe
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import DiffusionSpec, draw, noised, scheduler, weights, zone
+from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, noised, scheduler, weights, zone
 from seisdiff.engine import restore, restore_file
 from seisdiff.errors import OptionError
 from seisdiff.networks.inputs import FOUND, LATE, LIVE, SEEN
@@ -73,6 +73,17 @@ def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tol
         assert float(residual.std()) < 1e-3
     else:
         assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
+
+
+def test_the_spread_is_that_of_draws_and_a_share_of_the_level_around() -> None:
+    may_change = torch.ones(1, 12, 64, dtype=torch.bool)
+    may_change[:, 7:] = False
+    answer, variance = torch.full((1, 12, 64), 2.0), torch.full((1, 12, 64), 0.25)
+    alone = calibrated(variance, answer, may_change, DiffusionSpec(temperature=3.0))
+    assert torch.allclose(alone[may_change], torch.tensor(1.5))
+    both = calibrated(variance, answer, may_change, DiffusionSpec(temperature=3.0, share=1.0))
+    assert torch.allclose(both[may_change], torch.tensor(2.5))
+    assert not both[~may_change].any()
 
 
 def test_nothing_is_uncertain_outside_of_the_zone() -> None:

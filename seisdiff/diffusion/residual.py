@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from torch.nn import functional
 
 from seisdiff.networks.inputs import FOUND, LIVE, SEEN
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TIMES = 1000
 LAST = TIMES - 1
+NEAR_TRACES, NEAR_SAMPLES = 9, 31  # over which the level of an answer is taken
 HEAVIEST = 5.0
 SOFTENED = 0.05
 
@@ -34,7 +36,8 @@ class DiffusionSpec(BaseModel):
     scale: float = Field(default=0.3, gt=0, description="of residuals, where balanced amplitudes are about 1")
     at_pure_noise: float = Field(default=0.25, ge=0, le=1, description="share of the training at the last noise level")
     steps: int = Field(default=2, ge=1, le=100, description="passes of one draw")
-    temperature: float = Field(default=1.0, gt=0, description="that makes the spread of draws that of their errors")
+    temperature: float = Field(default=1.0, gt=0, description="by which the spread of draws is multiplied")
+    share: float = Field(default=0.0, ge=0, le=1, description="of the local level of the answer, uncertain besides")
 
 
 @lru_cache(maxsize=8)
@@ -76,6 +79,21 @@ def weights(times: torch.Tensor) -> torch.Tensor:
     """Return how much each scene of a training counts: about 1 at pure noise, up to 5 where little noise is left."""
     kept = scheduler(1).alphas_cumprod.to(times.device)[times]
     return (1 / (1 - kept + SOFTENED)).clamp_max(HEAVIEST)
+
+
+def calibrated(
+    variance: torch.Tensor, answer: torch.Tensor, may_change: torch.Tensor, spec: DiffusionSpec
+) -> torch.Tensor:
+    """Return the standard deviation of an answer (gather, trace, time) from the variance of its draws.
+
+    A few draws of a few passes differ by less than they err. What they leave out is in proportion to their spread, by
+    the temperature, and to the root mean square of the answer in the 9 traces and 31 samples around, by the share.
+    """
+    near = {"kernel_size": (NEAR_TRACES, NEAR_SAMPLES), "stride": 1, "padding": (NEAR_TRACES // 2, NEAR_SAMPLES // 2)}
+    counted = may_change.to(answer.dtype)
+    level, count = (functional.avg_pool2d(part[:, None], **near)[:, 0] for part in (answer.square() * counted, counted))
+    around = spec.share**2 * level / count.clamp_min(1e-12)
+    return (spec.temperature**2 * variance + around).sqrt() * may_change
 
 
 def with_noise(shown: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

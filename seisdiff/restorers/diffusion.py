@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
+from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, zone
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
@@ -27,8 +27,8 @@ class DiffusionOptions(UnetSpec):
 class DiffusionRestorer(UnetRestorer):
     """Diffusion demultiple, denoise and interpolate: a U-Net's answer, and draws of what it leaves uncertain.
 
-    The mean of `samples` draws is returned, and from two on their standard deviation, calibrated by the model's
-    temperature. Random numbers belong to the gather's number, the trace and the sample.
+    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation, calibrated as
+    the model's card says. Random numbers belong to the gather's number, the trace and the sample.
     """
 
     kind = "diffusion"
@@ -39,7 +39,7 @@ class DiffusionRestorer(UnetRestorer):
         self.diffusion = DiffusionSpec.model_validate(recipe["diffusion"])
         self.steps = spec.steps or self.diffusion.steps
         guide = UnetSpec(
-            model=recipe["guide"], passes=1, device=spec.device, precision=spec.precision,
+            model=recipe["guide"], passes=spec.passes, device=spec.device, precision=spec.precision,
             batch_samples=spec.batch_samples,
         )  # fmt: skip
         self.guide = UnetRestorer(task, guide, ref_offset_m)
@@ -54,11 +54,12 @@ class DiffusionRestorer(UnetRestorer):
             off = (self.predicted(batch, guided, self._noise(batch, number)) - guided) * may_change
             total, squares = total + off, squares + off.square()
         mean = total / count
-        signal = self.applied(batch, guided + mean)
+        answer = guided + mean
+        signal = self.applied(batch, answer)
         if count == 1:
             return Restored(signal)
-        spread = ((squares - count * mean.square()) / (count - 1)).clamp_min(0).sqrt()
-        return Restored(signal, spread * self.diffusion.temperature)
+        variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0)
+        return Restored(signal, calibrated(variance, answer, may_change, self.diffusion))
 
     def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape
