@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.optimize import least_squares
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
@@ -36,7 +37,7 @@ from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.training import TrainRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
-TENTHS = 10
+TENTHS, FITTED_PARTS = 10, 20
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -73,25 +74,23 @@ def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
 
 
 def fitted(scenes: Sequence[Drawn], spec: DiffusionSpec) -> DiffusionSpec:
-    """Return the temperature and the share under which the errors are most likely, taken for normal."""
-    bare, level = DiffusionSpec(), DiffusionSpec(temperature=1e-9, share=1)
-    powers = torch.stack(
-        [torch.cat([one.calibrated(each)[one.spread > 0] for one in scenes]) for each in (bare, level)]
-    )
-    powers, error = powers.double().square(), torch.cat([one.error[one.spread > 0] for one in scenes]).double()
-    logs = torch.tensor([1.0, -3.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe")
+    """Return the temperature and the share that bring errors over spreads nearest to 1, in parts of growing spread."""
+    rows = []
+    for one in scenes:
+        there = one.spread > 0
+        alone = (DiffusionSpec(), DiffusionSpec(temperature=1e-9, share=1))
+        parts = [one.error, *(one.calibrated(each) for each in alone)]
+        powers = np.stack([part[there].numpy() for part in parts]) ** 2
+        rows.append(powers / powers[1].mean())
+    powers = np.concatenate(rows, axis=1)
+    parts = np.array_split(np.argsort(powers[1]), FITTED_PARTS)
+    error, draws, level = np.stack([powers[:, part].mean(axis=1) for part in parts], axis=1)
 
-    def unlikely() -> torch.Tensor:
-        optimizer.zero_grad()
-        variance = (logs.exp()[:, None] * powers).sum(0) + 1e-30
-        loss = (error.square() / variance + variance.log()).mean()
-        loss.backward()
-        return loss
+    def off(logs: np.ndarray) -> np.ndarray:
+        return np.log(np.exp(2 * logs[0]) * draws + np.exp(2 * logs[1]) * level) - np.log(error)
 
-    optimizer.step(unlikely)
-    temperature, share = logs.detach().exp().sqrt().tolist()
-    return spec.model_copy(update={"temperature": round(temperature, 3), "share": round(min(share, 1.0), 3)})
+    temperature, share = np.exp(least_squares(off, [1.0, -3.0]).x).round(3).tolist()
+    return spec.model_copy(update={"temperature": temperature, "share": min(share, 1.0)})
 
 
 def of_scenes(scenes: Sequence[Drawn], spec: DiffusionSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -157,7 +157,6 @@ def test_a_named_method_is_measured_on_the_tasks_it_can_do():
     ("methods", "tasks", "message"),
     [
         (["kirchhoff"], None, "no method is called 'kirchhoff'; available: radon"),
-        (["diffusion"], None, "not in this version"),
         (["predictive"], ["denoise"], "'predictive' does not denoise"),
         (["radon"], ["deblend"], "no task is called 'deblend'; expected demultiple, denoise, interpolate"),
         (["radon:cut_ms"], None, "expected NAME or NAME:KEY=VALUE"),

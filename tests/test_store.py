@@ -415,8 +415,8 @@ def test_what_is_no_survey_is_said_to_be_none(tmp_path: Path) -> None:
         open_store("memory://gone.zarr")
     with pytest.raises(FileFormatError, match="URL that fsspec knows"):
         open_store("nonsense://a.zarr")
-    with pytest.raises(MissingExtraError, match="s3fs"):
-        locate("s3://bucket/a.zarr")
+    with pytest.raises(MissingExtraError, match="gcsfs"):
+        locate("gs://bucket/a.zarr")
 
 
 def test_a_store_is_known_by_its_name() -> None:
