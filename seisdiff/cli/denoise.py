@@ -40,6 +40,8 @@ def denoise(
     sample_format: rst.SampleFormat = None,
     no_history: rst.NoHistory = False,
     memory: opt.Memory = 1.0,
+    cluster: opt.Cluster = None,
+    scheduler: opt.Scheduler = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -72,5 +74,5 @@ def denoise(
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
     )  # fmt: skip

@@ -56,6 +56,8 @@ def interpolate(
     sample_format: rst.SampleFormat = None,
     no_history: rst.NoHistory = False,
     memory: opt.Memory = 1.0,
+    cluster: opt.Cluster = None,
+    scheduler: opt.Scheduler = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -90,5 +92,5 @@ def interpolate(
     }  # fmt: skip
     rst.run_restoration(
         source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
     )  # fmt: skip

@@ -94,6 +94,25 @@ Overwrite = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", metavar="", rich_help_panel=RUNNING, help="No progress and no notices.")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="local[:N]",
+        rich_help_panel=RUNNING,
+        help="Run on N processes of this machine; by default one for each GPU, or for every four cores. --memory is "
+        "that of each.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        rich_help_panel=RUNNING,
+        help="Run on the workers of a Dask scheduler, which share the folders of IN and OUT.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
 
 

@@ -209,6 +209,8 @@ def run_restoration(
     spread: str | None,
     sample_format: str | None,
     memory: float,
+    cluster: str | None,
+    scheduler: str | None,
     resume: bool,
     overwrite: bool,
     quiet: bool,
@@ -222,8 +224,9 @@ def run_restoration(
 
     checked = make_recipe(recipe)
     options = run_options(
-        checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history
-    )
+        checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history,
+        cluster=cluster, scheduler=scheduler,
+    )  # fmt: skip
     with options as run:
         summary = restore_file(
             source,
