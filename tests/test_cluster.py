@@ -132,7 +132,7 @@ def test_what_a_worker_finds_wrong_is_told_as_here(folder: Path, workers: RunOpt
     file = RawFile(folder / "line.sgy")
     file.raw[1700, 7] = [0x7F, 0xC0, 0, 0]
     file.save(folder / "bad.sgy")
-    with pytest.raises(SurveyError, match="in trace 1701 of the file.*--resume goes on"):
+    with pytest.raises(SurveyError, match=r"in trace 1701 of the file.*--resume goes on"):
         restore_file(str(folder / "bad.sgy"), str(folder / "bad_out.sgy"), quick("denoise"), run=workers)
     assert units_done(folder / "bad_out.sgy") > 0
     summary = restore_file(
