@@ -45,7 +45,8 @@ Nmo = Annotated[
 
 def demultiple(
     source: opt.Input,
-    target: opt.Output,
+    target: opt.Outputs = None,
+    out_dir: opt.OutDir = None,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
@@ -108,6 +109,7 @@ def demultiple(
         "protect_ms": protect_ms, "ref_offset_m": ref_offset, "nmo": nmo, "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, out_dir, recipe, reading, removed=removed, spread=spread, sample_format=sample_format,
+        memory=memory, cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet,
+        no_history=no_history,
     )  # fmt: skip

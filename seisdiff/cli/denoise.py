@@ -13,7 +13,8 @@ Method = Annotated[str, rst.method_option("denoise")]
 
 def denoise(
     source: opt.Input,
-    target: opt.Output,
+    target: opt.Outputs = None,
+    out_dir: opt.OutDir = None,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
@@ -73,6 +74,7 @@ def denoise(
         **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, out_dir, recipe, reading, removed=removed, spread=spread, sample_format=sample_format,
+        memory=memory, cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet,
+        no_history=no_history,
     )  # fmt: skip

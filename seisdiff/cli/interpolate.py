@@ -29,7 +29,8 @@ ToOffsets = Annotated[
 
 def interpolate(
     source: opt.Input,
-    target: opt.Output,
+    target: opt.Outputs = None,
+    out_dir: opt.OutDir = None,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
@@ -91,6 +92,7 @@ def interpolate(
         **rst.method_values(method, given, settings),
     }  # fmt: skip
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
+        source, target, out_dir, recipe, reading, removed=removed, spread=spread, sample_format=sample_format,
+        memory=memory, cluster=cluster, scheduler=scheduler, resume=resume, overwrite=overwrite, quiet=quiet,
+        no_history=no_history,
     )  # fmt: skip

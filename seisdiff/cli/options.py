@@ -15,6 +15,21 @@ RUNNING = "How the run goes"
 
 Input = Annotated[str, typer.Argument(metavar="IN", help="A .sgy, .segy or .su file, or a .zarr store.")]
 Output = Annotated[str, typer.Argument(metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr.")]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr. With --out-dir there is none: all are inputs."
+    ),
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir",
+        metavar="DIR",
+        help="Take several inputs and write each to DIR under its own name, with a line for each in "
+        "DIR/manifest.jsonl; --removed and --spread then name folders too.",
+    ),
+]
 
 GatherKeys = Annotated[
     str | None,

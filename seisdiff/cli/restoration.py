@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -201,7 +204,8 @@ def _listed(text: str) -> Any:
 
 def run_restoration(
     source: str,
-    target: str,
+    target: list[str] | None,
+    out_dir: Path | None,
     recipe: Mapping[str, Any],
     reading: ReadOptions,
     *,
@@ -216,30 +220,50 @@ def run_restoration(
     quiet: bool,
     no_history: bool,
 ) -> None:
-    """Check the recipe, run it over the input with progress, and say what came of it."""
+    """Check the recipe, run it over one input or several with progress, and say what came of each."""
+    from seisdiff.cli.files import output_of, run_files
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.summary import print_summary
     from seisdiff.config import make_recipe
     from seisdiff.engine import restore_file
 
     checked = make_recipe(recipe)
-    options = run_options(
-        checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history,
-        cluster=cluster, scheduler=scheduler,
+    shown = partial(
+        run_options, checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet,
+        history=not no_history,
     )  # fmt: skip
-    with options as run:
-        summary = restore_file(
-            source,
-            target,
-            checked,
-            removed=removed,
-            spread=spread,
-            reading=reading,
-            run=run,
-            sample_format=sample_format,
-        )
-        print_summary(summary, target, quiet)
-        _warn_if_nothing_filled(checked, summary, run)
+
+    def restore_one(source: str, target: str, removed: str | None, spread: str | None, on: RunOptions) -> Summary:
+        with shown() as run:
+            run = replace(run, elsewhere=on.elsewhere)
+            summary = restore_file(
+                source, target, checked, removed=removed, spread=spread, reading=reading, run=run,
+                sample_format=sample_format,
+            )  # fmt: skip
+            print_summary(summary, target, quiet)
+            _warn_if_nothing_filled(checked, summary, run)
+        return summary
+
+    def restore_into(source: str, on: RunOptions) -> Summary:
+        for folder in filter(None, (removed, spread)):
+            Path(folder).mkdir(exist_ok=True)
+        places = (output_of(source, folder) if folder else None for folder in (removed, spread))
+        return restore_one(source, output_of(source, str(out_dir)), *places, on)
+
+    with shown(cluster=cluster, scheduler=scheduler) as on:
+        if out_dir is None:
+            restore_one(source, _only(target), removed, spread, on)
+        else:
+            inputs = [source, *(target or [])]
+            run_files(inputs, out_dir, lambda name: restore_into(name, on), resume=resume, overwrite=overwrite)
+
+
+def _only(target: list[str] | None) -> str:
+    if not target:
+        raise typer.BadParameter("Missing argument 'OUT'")
+    if len(target) > 1:
+        raise typer.BadParameter(f"expected IN and OUT, came {len(target) + 1} names; several inputs need --out-dir")
+    return target[0]
 
 
 def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:
