@@ -8,8 +8,8 @@ Throughput is that of whole commands, from store to store, each in processes of 
 with all, and one worker and two with one thread each. Seconds count from the first byte read to the last written, and
 for a cluster the start of its workers too; each output must be the same bytes as the first. Memory is the largest
 RssAnon of any process of the command. For coordination, units that read and compute next to nothing are run on two
-workers; seconds a unit are of the whole way through the scheduler, and memory is that of the process that holds client
-and scheduler. The load of the machine is printed: on a busy one the figures mean little.
+workers; seconds a unit are of the whole way through the scheduler, and processor time and memory are those of the
+process that holds client and scheduler. The load of the machine is printed: on a busy one the figures mean little.
 """
 
 from __future__ import annotations
@@ -160,13 +160,14 @@ def idle_run(run: Callable[[list[Unit]], Any], count: int) -> dict[str, float]:
     """Run idle units; return milliseconds a unit and the memory of this process, MiB, before, half-way and after."""
     units = [Unit(number, slice(0, 1), slice(0, 1)) for number in range(count)]
     before, half = anonymous_kib(os.getpid()), 0
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     for done, _ in enumerate(run(units), 1):
         half = anonymous_kib(os.getpid()) if done == count // 2 else half
-    passed = time.perf_counter() - began
+    passed, busy = time.perf_counter() - began, time.process_time() - busy
     after = anonymous_kib(os.getpid())
     return {
         "ms a unit": 1e3 * passed / count,
+        "ms a unit of the processor, command and scheduler": 1e3 * busy / count,
         "MiB before": before / 1024,
         "MiB half-way": half / 1024,
         "MiB after": after / 1024,

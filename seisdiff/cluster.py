@@ -8,6 +8,7 @@ a unit whose worker is lost is done again by another, with the same bits.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from seisdiff.errors import MissingExtraError, OptionError, OutputError, SeisdiffError
@@ -189,19 +191,17 @@ def _run(
     errand = _Errand(order, ledger, os.getcwd(), uuid.uuid4().hex)
     pending, counted = _Pending(client, errand, units), _Counted(client)
     try:
-        pending.hand_out(counted.workers() * _HANDED_OUT)
-        for future in pending.completed:
-            unit, result = pending.take(future)
+        while pending.hand_out(counted.workers() * _HANDED_OUT):
+            unit, result = pending.take()
             if result is not None:
                 figures, told = result
                 for line in told:
                     notify(line)
                 yield unit, figures
-            pending.hand_out(counted.workers() * _HANDED_OUT)
     except SeisdiffError:
         yield from pending.rest()
         raise
-    except (CancelledError, OSError) as error:
+    except (CancelledError, asyncio.CancelledError, OSError) as error:
         if client.status == "running":
             raise
         raise OutputError(f"the scheduler at {client.scheduler.address} is lost") from error  # type: ignore[union-attr]
@@ -211,47 +211,57 @@ class _Pending:
     """The units that are with the workers, and those that are still to be handed out."""
 
     def __init__(self, client: Client, errand: _Errand, units: Sequence[Unit]) -> None:
-        from distributed import as_completed
-
         self._client, self._errand, self._units = client, errand, iter(units)
         self._flying: dict[str, tuple[Unit, Future, int]] = {}
-        self.completed = as_completed(loop=client.loop)
+        self._back: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
-    def hand_out(self, at_once: int) -> None:
-        """Submit units until so many are with the workers."""
+    def hand_out(self, at_once: int) -> int:
+        """Submit units until so many are with the workers, and return how many are."""
         while len(self._flying) < at_once and (unit := next(self._units, None)) is not None:
             self._submit(unit, 0)
+        return len(self._flying)
 
-    def take(self, future: Future) -> tuple[Unit, tuple[dict, list[str]] | None]:
-        """Return a unit that came back and its figures and notices; None where it had to be handed out anew."""
+    def take(self, timeout: float | None = None) -> tuple[Unit, tuple[dict, list[str]] | None]:
+        """Wait for a unit that comes back; return its figures and notices, None where it had to be handed out anew."""
         from distributed import KilledWorker
 
-        unit, _, times = self._flying.pop(str(future.key))
-        try:
-            result = future.result()
-        except KilledWorker:
+        key, outcome = self._back.get(timeout=timeout)
+        unit, _, times = self._flying.pop(key)
+        if isinstance(outcome, KilledWorker):
             if times >= _ANEW:
                 told = f"unit {unit.number} has cost the workers that took it, again and again"
-                raise OutputError(f"{told}: they may have run out of memory; use a smaller --memory") from None
+                raise OutputError(f"{told}: they may have run out of memory; use a smaller --memory")
             self._submit(unit, times + 1)
             return unit, None
-        if isinstance(result, SeisdiffError):
-            raise result
-        return unit, result
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return unit, outcome
 
     def rest(self) -> Iterator[tuple[Unit, dict]]:
         """Wait until nothing is being written any more, and yield what was."""
-        for unit, future, _ in self._flying.values():
-            with suppress(Exception):
-                result = future.result(timeout=_PATIENCE_S * UNITS_IN_WORKER)
-                if not isinstance(result, SeisdiffError):
-                    yield unit, result[0]
+        while self._flying:
+            try:
+                unit, result = self.take(_PATIENCE_S * UNITS_IN_WORKER)
+            except SeisdiffError:
+                continue
+            except Exception:  # nothing comes back any more; what went wrong first is told
+                return
+            if result is not None:
+                yield unit, result[0]
 
     def _submit(self, unit: Unit, times: int) -> None:
         key = f"{self._errand.name}-{self._errand.token}-{unit.number}-{times}"
         future = self._client.submit(run_unit, self._errand, unit, key=key, retries=_RETRIES)
         self._flying[key] = unit, future, times
-        self.completed.add(future)
+        self._client.loop.add_callback(self._bring, key, future)
+
+    async def _bring(self, key: str, future: Future) -> None:
+        """Fetch what came of a unit, an error too, while others are awaited."""
+        try:
+            outcome = await self._client.gather(future, asynchronous=True)
+        except (Exception, asyncio.CancelledError) as error:
+            outcome = error
+        self._back.put((key, outcome))
 
 
 class _Counted:
