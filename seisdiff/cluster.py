@@ -253,12 +253,12 @@ class _Pending:
         key = f"{self._errand.name}-{self._errand.token}-{unit.number}-{times}"
         future = self._client.submit(run_unit, self._errand, unit, key=key, retries=_RETRIES)
         self._flying[key] = unit, future, times
-        self._client.loop.add_callback(self._bring, key, future)
+        self._client.loop.add_callback(self._bring, key, future)  # type: ignore[union-attr]
 
     async def _bring(self, key: str, future: Future) -> None:
         """Fetch what came of a unit, an error too, while others are awaited."""
         try:
-            outcome = await self._client.gather(future, asynchronous=True)
+            outcome = await self._client.gather(future, asynchronous=True)  # type: ignore[misc]
         except (Exception, asyncio.CancelledError) as error:
             outcome = error
         self._back.put((key, outcome))

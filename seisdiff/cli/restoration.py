@@ -247,8 +247,8 @@ def run_restoration(
     def restore_into(source: str, on: RunOptions) -> Summary:
         for folder in filter(None, (removed, spread)):
             Path(folder).mkdir(exist_ok=True)
-        places = (output_of(source, folder) if folder else None for folder in (removed, spread))
-        return restore_one(source, output_of(source, str(out_dir)), *places, on)
+        taken, deviation = (output_of(source, folder) if folder else None for folder in (removed, spread))
+        return restore_one(source, output_of(source, str(out_dir)), taken, deviation, on)
 
     with shown(cluster=cluster, scheduler=scheduler) as on:
         if out_dir is None:
