@@ -120,7 +120,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         diffusion = {"model": diffusion_model(folder), "samples": options.samples}
-        for method, spec, count in (("unet", {}, gathers), ("diffusion", diffusion, min(gathers, max(40, gathers // 10)))):
+        fewer = min(gathers, max(40, gathers // 10))
+        for method, spec, count in (("unet", {}, gathers), ("diffusion", diffusion, fewer)):
             source = make_file(folder / f"{count}.sgy", count * _GIGABYTES, "ieee32")
             recipe = make_recipe({"task": "demultiple", "method": method, method: spec})
             figures[method] = measure(recipe, source, folder, cuda)
