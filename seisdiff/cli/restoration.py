@@ -259,10 +259,11 @@ def run_restoration(
 
 
 def _only(target: list[str] | None) -> str:
+    usage_error = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
     if not target:
-        raise typer.BadParameter("Missing argument 'OUT'")
+        raise usage_error("Missing argument 'OUT'")
     if len(target) > 1:
-        raise typer.BadParameter(f"expected IN and OUT, came {len(target) + 1} names; several inputs need --out-dir")
+        raise usage_error(f"expected IN and OUT, came {len(target) + 1} names; several inputs need --out-dir")
     return target[0]
 
 
