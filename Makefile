@@ -29,6 +29,8 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/io.py
 	$(BIN)/python benchmarks/synthetic.py
 	$(BIN)/python benchmarks/unet.py
+	$(BIN)/python benchmarks/cluster.py
+	$(BIN)/python benchmarks/gpu.py
 
 clean:
 	rm -rf .venv demo dist build site

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -61,24 +61,10 @@ def restore_file(
     with begin_run(source, targets, reading, told | _named_files(recipe), run) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
-        survey = usable(open_survey(source, reading), run.notify)
-        run.notify(describe_gathers(survey))
-        restoration = prepare(recipe, survey, _format_of(target, survey, sample_format), run.notify)
-        geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
+        places = {name: ledger.partial(name) for name in targets}
         history = history_line(recipe) if run.history else None
-        sinks = tuple(
-            open_sink(
-                ledger.partial(name),
-                name,
-                geometry.template,
-                sample_format=sample_format,
-                history=history,
-                resume=ledger.resumed,
-            )
-            for name in targets
-        )
-        make = maker(restoration, geometry, survey, run.notify, bool(removed), bool(spread))
-        return run_pass(Pass(survey, geometry, sinks, make), run, ledger)
+        order = _Order(source, places, recipe, reading, sample_format, history, bool(removed), bool(spread))
+        return run_pass(order.open(run.notify, ledger.resumed), run, ledger)
 
 
 def knows_spread(recipe: RestoreRecipe) -> bool:
@@ -166,6 +152,31 @@ class MemorySink:
         live[dead_rows] = False
         columns: dict[str, Any] = {name: (self._dims[name], array) for name, array in self._arrays.items()}
         self.survey = self.survey.assign({**columns, "live": ("trace", live)})
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A restoration of a file; `places` says where each output is written until it is complete, the first one first."""
+
+    source: str
+    places: Mapping[str, str]
+    recipe: RestoreRecipe
+    reading: ReadOptions
+    sample_format: str | None
+    history: str | None
+    with_removed: bool
+    with_spread: bool
+
+    def open(self, notify: Notify, resume: bool) -> Pass:
+        recipe, targets = self.recipe, list(self.places)
+        survey = usable(open_survey(self.source, self.reading), notify)
+        notify(describe_gathers(survey))
+        restoration = prepare(recipe, survey, _format_of(targets[0], survey, self.sample_format), notify)
+        geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
+        told = {"sample_format": self.sample_format, "history": self.history, "resume": resume}
+        sinks = tuple(open_sink(where, name, geometry.template, **told) for name, where in self.places.items())
+        make = maker(restoration, geometry, survey, notify, self.with_removed, self.with_spread)
+        return Pass(survey, geometry, sinks, make, self)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Target:
 
 @dataclass
 class Ledger:
-    """The record of one run. It may be pickled into other processes, which may `commit` but hold no lock.
+    """The record of one run. Pickled into other processes it may `commit`, but holds no lock and knows of no units.
 
     `finished` has the figures of the units that were done when the run began, `resumed` tells whether an unfinished
     run is being gone on with, and `complete` that there is nothing left to do: the outputs are all there.
@@ -115,7 +115,7 @@ class Ledger:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_locks": {}}
+        return self.__dict__ | {"_locks": {}, "finished": {}}
 
     def partial(self, target: str | os.PathLike[str]) -> str:
         """Return the path or URL at which an output is to be written."""
@@ -125,6 +125,10 @@ class Ledger:
         """Enter a unit whose samples are written; `figures` come back in `finished`. Safe from many processes."""
         with output_errors(self.targets[0].name):
             _put_json(f"{self._units}/{unit}.json", dict(figures))
+
+    def stands(self) -> bool:
+        """Tell whether the outputs are still this run's to write; safe from many processes."""
+        return self._owns(self.targets[0])
 
     def units_done(self) -> int:
         """Return how many units are entered, those of this run included."""

@@ -1,4 +1,4 @@
-"""One pass over a survey: units read, made into traces, written and entered in a ledger."""
+"""One pass over a survey: units read, made into traces, written and entered in a ledger, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from seisdiff.units import Unit, check_unit_sizes, gather_units, row_units, run_
 #: Called with gathers done and gathers in all.
 Progress = Callable[[int, int], None]
 Notify = Callable[[str], None]
+#: Runs units of an order in other processes, and yields each with its figures once it is written.
+Elsewhere = Callable[["Order", Sequence[Unit], Ledger], Iterator[tuple[Unit, dict]]]
 
 
 def silent(*_: object) -> None:
@@ -32,7 +34,10 @@ def silent(*_: object) -> None:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run goes about its work, which never changes its answer."""
+    """How a run goes about its work, which never changes its answer.
+
+    `elsewhere` runs the units of a file or store in other processes, as `seisdiff.cluster.on_cluster` gives it.
+    """
 
     memory_gib: float = 1.0
     resume: bool = False
@@ -40,6 +45,7 @@ class RunOptions:
     history: bool = True
     progress: Progress = silent
     notify: Notify = silent
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,14 @@ def begin_run(
             raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
 
 
+class Order(Protocol):
+    """A pass told in plain facts that can be pickled: names and options, nothing that is open."""
+
+    def open(self, notify: Notify, resume: bool) -> Pass:
+        """Open the input and the unfinished outputs; with `resume` they are there already, and are joined."""
+        ...
+
+
 class Make(Protocol):
     """What is done with a unit: one set of traces for each output, and figures for the ledger."""
 
@@ -90,12 +104,16 @@ class Make(Protocol):
 
 @dataclass(frozen=True)
 class Pass:
-    """A survey, the geometry of what comes out, the outputs, and what is done in between."""
+    """A survey, the geometry of what comes out, the outputs, and what is done in between.
+
+    `order` is what other processes open it by, None where they cannot.
+    """
 
     survey: xr.Dataset
     geometry: Geometry
     sinks: tuple[Sink, ...]
     make: Make
+    order: Order | None = None
 
 
 def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
@@ -108,7 +126,7 @@ def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
     gathers_done = sum(unit.gathers.stop - unit.gathers.start for unit in units if unit.number in done)
     options.progress(gathers_done, work.survey.sizes["gather"])
     with _collector_at_rest():
-        for unit, figures in run_units(pending, _reader(work), work.make, _writer(work, ledger)):
+        for unit, figures in _finished(work, pending, options, ledger):
             done[unit.number] = figures
             gathers_done += unit.gathers.stop - unit.gathers.start
             options.progress(min(gathers_done, work.survey.sizes["gather"]), work.survey.sizes["gather"])
@@ -147,6 +165,32 @@ def local_rows(unit: Unit, bounds: np.ndarray) -> slice:
     return slice(unit.rows.start - first, unit.rows.stop - first)
 
 
+def read_unit(work: Pass) -> Callable[[Unit], Gathers]:
+    """Return what reads a unit of a pass."""
+    bounds = gather_bounds(work.survey)
+    return lambda unit: read_gathers(work.survey, unit.gathers, bounds)
+
+
+def write_unit(work: Pass, unit: Unit, made: tuple[list[Traces], dict]) -> dict:
+    """Write what was made of a unit and return its figures for the ledger."""
+    outputs, figures = made
+    clipped = [sink.write(unit.rows, traces) for sink, traces in zip(work.sinks, outputs, strict=True)]
+    dead = (np.flatnonzero(~outputs[0].live) + unit.rows.start).tolist()
+    return figures | {"dead": dead, "clipped": figures.get("clipped", 0) + clipped[0]}
+
+
+def _finished(
+    work: Pass, pending: Sequence[Unit], options: RunOptions, ledger: Ledger | None
+) -> Iterator[tuple[Unit, dict]]:
+    """Run units and yield each with its figures once it is written and entered in the ledger."""
+    if ledger is None or options.elsewhere is None or work.order is None:
+        yield from run_units(pending, read_unit(work), work.make, _writer(work, ledger))
+        return
+    for unit, figures in options.elsewhere(work.order, pending, ledger):
+        ledger.commit(unit.number, figures)
+        yield unit, figures
+
+
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
     """Keep what is in memory already, mostly imported libraries, out of the garbage collector's rounds."""
@@ -157,17 +201,9 @@ def _collector_at_rest() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _reader(work: Pass) -> Callable[[Unit], Gathers]:
-    bounds = gather_bounds(work.survey)
-    return lambda unit: read_gathers(work.survey, unit.gathers, bounds)
-
-
 def _writer(work: Pass, ledger: Ledger | None) -> Callable[[Unit, tuple[list[Traces], dict]], dict]:
     def write(unit: Unit, made: tuple[list[Traces], dict]) -> dict:
-        outputs, figures = made
-        clipped = [sink.write(unit.rows, traces) for sink, traces in zip(work.sinks, outputs, strict=True)]
-        dead = (np.flatnonzero(~outputs[0].live) + unit.rows.start).tolist()
-        figures = figures | {"dead": dead, "clipped": figures.get("clipped", 0) + clipped[0]}
+        figures = write_unit(work, unit, made)
         if ledger:
             ledger.commit(unit.number, figures)
         return figures

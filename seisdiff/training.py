@@ -202,6 +202,13 @@ def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mappin
     (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
+def _shared_out(stream: StreamSpec, processes: int) -> StreamSpec:
+    """Return what each of several processes makes, so that a step sees as many pairs as with one process."""
+    if stream.batch % processes:
+        raise OptionError(f"a batch of {stream.batch} cannot be shared out among {processes} processes; change either")
+    return stream.model_copy(update={"batch": stream.batch // processes, "pool": max(1, stream.pool // processes)})
+
+
 class _Loop:
     """The steps of one training."""
 
@@ -221,8 +228,9 @@ class _Loop:
         self.model, self.optimizer, self.ema, self.progress = model, optimizer, ema, progress
         self.state, self.figures = state, dict[str, Any]()
         device = accelerator.device
+        shared_out = _shared_out(recipe.stream, accelerator.num_processes)
         self.stream = PairStream(
-            recipe.stream, scene_recipes, recipe.task, recipe.seed, device,
+            shared_out, scene_recipes, recipe.task, recipe.seed, device,
             accelerator.process_index, accelerator.num_processes,
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
@@ -272,8 +280,9 @@ class _Loop:
 
     def _draws(self, number: int) -> Draws:
         """Return draws of the scenes of a batch."""
-        first = (number * self.stream.shares + self.stream.share) * self.recipe.stream.batch
-        scenes = first + torch.arange(self.recipe.stream.batch, device=self.accelerator.device)
+        batch = self.stream.spec.batch
+        first = (number * self.stream.shares + self.stream.share) * batch
+        scenes = first + torch.arange(batch, device=self.accelerator.device)
         return Draws(self.recipe.seed, scenes).within("diffusion")
 
     @torch.no_grad()
@@ -312,7 +321,7 @@ class _Loop:
         snr = self.validate() if checked else (None, None)
         if not self.accelerator.is_main_process:
             return
-        rate = self.recipe.stream.batch * self.accelerator.num_processes / pace
+        rate = self.recipe.stream.batch / pace
         tick = Tick(self.state.step, self.state.steps or 0, loss, rate, *snr)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(vars(tick)) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from seisdiff.grids import from_grid
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
-from seisdiff.passes import Make, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
+from seisdiff.passes import Make, Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.segy import describe_gathers
 from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.sources import ReadOptions, container_of, open_survey
@@ -90,9 +91,24 @@ def _convert(source: str, target: str, reading: ReadOptions, run: RunOptions, sa
     with begin_run(source, [target], reading, {"task": "convert", "format": sample_format}, run) as ledger:
         if ledger.complete:
             return Summary(already_done=True)
-        survey = open_survey(source, reading)
+        order = _Order(source, target, ledger.partial(target), reading, sample_format)
+        return run_pass(order.open(run.notify, ledger.resumed), run, ledger)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A copy of a file or store; it is written to `place` until it is complete."""
+
+    source: str
+    target: str
+    place: str
+    reading: ReadOptions
+    sample_format: str | None
+
+    def open(self, notify: Notify, resume: bool) -> Pass:
+        survey = open_survey(self.source, self.reading)
         check_survey(survey)
-        run.notify(describe_gathers(survey))
+        notify(describe_gathers(survey))
         geometry = plan_geometry(survey)
-        sink = open_sink(ledger.partial(target), target, survey, sample_format=sample_format, resume=ledger.resumed)
-        return run_pass(Pass(survey, geometry, (sink,), _copier(geometry)), run, ledger)
+        sink = open_sink(self.place, self.target, survey, sample_format=self.sample_format, resume=resume)
+        return Pass(survey, geometry, (sink,), _copier(geometry), self)

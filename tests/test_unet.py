@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen
 from seisdiff.networks.pooling import FrequencyLowCut, make_pooling
+from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet, UNetSpec
 
 SMALL = {"widths": (8, 12, 16), "strides": ((2, 2), (2, 2)), "blocks": 1, "deep_kernel": 3}
@@ -90,6 +91,15 @@ def shown_of(
     """Return what a network is shown where nothing is known before."""
     late = torch.ones(1, 1, 1, dtype=torch.bool)
     return network_inputs(data, live, offset, largest, ahead + torch.zeros_like(offset), torch.zeros_like(data), late)
+
+
+def test_on_a_cpu_nothing_travels() -> None:
+    shown, cpu = inputs(), torch.device("cpu")
+    there = to_device(shown, cpu, torch.bfloat16)
+    assert there.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(there, shown.bfloat16())
+    assert to_host(there) is there
+    settle(cpu)
 
 
 class TestInputs:

@@ -46,7 +46,8 @@ Nmo = Annotated[
 def demultiple(
     context: typer.Context,
     source: opt.Input,
-    target: opt.Output,
+    target: opt.Outputs = None,
+    out_dir: opt.OutDir = None,
     method: Method = DEFAULT_METHOD,
     removed: rst.Removed = None,
     spread: rst.Spread = None,
@@ -77,6 +78,8 @@ def demultiple(
     sample_format: rst.SampleFormat = None,
     no_history: rst.NoHistory = False,
     memory: opt.Memory = 1.0,
+    cluster: opt.Cluster = None,
+    scheduler: opt.Scheduler = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -102,7 +105,7 @@ def demultiple(
     }  # fmt: skip
     recipe = rst.recipe_of("demultiple", method, options, settings)
     rst.run_restoration(
-        source, target, recipe, reading, removed=removed, spread=spread, sample_format=sample_format, memory=memory,
-        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history,
-        report=report, command=opt.typed_command(context),
+        source, target, out_dir, recipe, reading, removed=removed, spread=spread, report=report,
+        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, resume=resume,
+        overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
     )  # fmt: skip

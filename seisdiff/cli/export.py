@@ -21,6 +21,8 @@ def export(
     target: Annotated[str, typer.Argument(metavar="OUT", help="The .sgy, .segy or .su file to write.")],
     sample_format: SampleFormat = None,
     memory: opt.Memory = 1.0,
+    cluster: opt.Cluster = None,
+    scheduler: opt.Scheduler = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -39,5 +41,8 @@ def export(
     from seisdiff.cli.progress import run_options
     from seisdiff.cli.summary import print_summary
 
-    with run_options("export", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
+    options = run_options(
+        "export", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, cluster=cluster, scheduler=scheduler
+    )
+    with options as run:
         print_summary(transfer.export(source, target, run, sample_format=sample_format), target, quiet)

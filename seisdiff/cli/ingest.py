@@ -16,6 +16,8 @@ def ingest(
     dt_ms: opt.DtMs = None,
     axis: opt.Axis = "time",
     memory: opt.Memory = 1.0,
+    cluster: opt.Cluster = None,
+    scheduler: opt.Scheduler = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -35,5 +37,8 @@ def ingest(
     from seisdiff.cli.summary import print_summary
 
     reading = opt.reading_options(gather, sort, key, mapping, units, dt_ms, axis)
-    with run_options("ingest", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet) as run:
+    options = run_options(
+        "ingest", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, cluster=cluster, scheduler=scheduler
+    )
+    with options as run:
         print_summary(transfer.ingest(source, target, reading, run), target, quiet)

@@ -16,6 +16,21 @@ RUNNING = "How the run goes"
 
 Input = Annotated[str, typer.Argument(metavar="IN", help="A .sgy, .segy or .su file, or a .zarr store.")]
 Output = Annotated[str, typer.Argument(metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr.")]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr. With --out-dir there is none: all are inputs."
+    ),
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir",
+        metavar="DIR",
+        help="Take several inputs and write each to DIR under its own name, with a line for each in "
+        "DIR/manifest.jsonl; --removed, --spread and --report then name folders too.",
+    ),
+]
 
 GatherKeys = Annotated[
     str | None,
@@ -94,6 +109,25 @@ Overwrite = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", metavar="", rich_help_panel=RUNNING, help="No progress and no notices.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="local[:N]",
+        rich_help_panel=RUNNING,
+        help="Run on N processes of this machine; by default one for each GPU, or for every four cores. --memory is "
+        "that of each.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        rich_help_panel=RUNNING,
+        help="Run on the workers of a Dask scheduler, which share the folders of IN and OUT.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
 

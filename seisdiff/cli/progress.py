@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,20 +20,25 @@ _LINE_SECONDS = 15.0
 
 @contextmanager
 def run_options(
-    what: str, *, memory: float, resume: bool, overwrite: bool, quiet: bool, history: bool = True
+    what: str,
+    *,
+    memory: float,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    history: bool = True,
+    cluster: str | None = None,
+    scheduler: str | None = None,
 ) -> Iterator[RunOptions]:
-    """Give the options of a run whose progress and notices are shown while the body lasts."""
-    from seisdiff.passes import RunOptions
+    """Give the options of a run, on a cluster where one is named, that shows progress and notices while it lasts."""
+    from seisdiff.cluster import on_cluster
+    from seisdiff.passes import RunOptions, silent
 
+    shown = None if quiet else _Bar(what) if sys.stderr.isatty() else _Lines(what)
+    progress, notify = (shown.update, shown.notify) if shown else (silent, silent)
     bounds = {"memory_gib": memory, "resume": resume, "overwrite": overwrite, "history": history}
-    if quiet:
-        yield RunOptions(**bounds)
-        return
-    shown = _Bar(what) if sys.stderr.isatty() else _Lines(what)
-    try:
-        yield RunOptions(**bounds, progress=shown.update, notify=shown.notify)
-    finally:
-        shown.close()
+    with closing(shown) if shown else nullcontext(), on_cluster(cluster, scheduler, notify) as elsewhere:
+        yield RunOptions(**bounds, progress=progress, notify=notify, elsewhere=elsewhere)
 
 
 class _Lines:

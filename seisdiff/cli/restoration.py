@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,14 +12,11 @@ import typer
 from seisdiff.restorers import WORDS_OF, methods_for
 
 if TYPE_CHECKING:
-    from seisdiff.config import RestoreRecipe
-    from seisdiff.passes import RunOptions, Summary
+    from seisdiff.passes import Summary
     from seisdiff.sources import ReadOptions
 
 ZONE = "What may be changed"
 METHOD = "Method"
-#: Gathers that a report shows evenly along the line.
-REPORT_GATHERS = 5
 
 
 def method_option(task: str) -> Any:
@@ -191,68 +186,51 @@ def _listed(text: str) -> Any:
 
 def run_restoration(
     source: str,
-    target: str,
+    target: list[str] | None,
+    out_dir: Path | None,
     recipe: Mapping[str, Any],
     reading: ReadOptions,
     *,
     removed: str | None,
     spread: str | None,
+    report: Path | None,
     sample_format: str | None,
     memory: float,
+    cluster: str | None,
+    scheduler: str | None,
     resume: bool,
     overwrite: bool,
     quiet: bool,
     no_history: bool,
-    report: Path | None,
     command: str,
 ) -> None:
-    """Check the recipe, run it over the input with progress, say what came of it, and report on it where asked to."""
-    from seisdiff.cli.progress import run_options
-    from seisdiff.cli.report import make_report
+    """Check the recipe, and run it over one input, several, or a stream."""
+    from seisdiff.cli.files import output_of, run_files
+    from seisdiff.cli.jobs import Beside, Job
     from seisdiff.cli.streaming import run_stream
-    from seisdiff.cli.summary import bad_samples, print_summary
     from seisdiff.config import make_recipe
-    from seisdiff.engine import restore_file
-    from seisdiff.report import check_report_path, recipe_facts
 
-    checked = make_recipe(recipe)
-    if "-" in (source, target):
-        files = {"removed": removed, "spread": spread, "report": report, "format": sample_format}
-        refused = {**files, "resume": resume, "overwrite": overwrite}
-        return run_stream(source, target, checked, reading, refused, memory=memory, quiet=quiet)
-    if report is not None:
-        check_report_path(report, overwrite)
-    options = run_options(
-        checked.task, memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, history=not no_history
-    )
-    heard: list[str] = []
-    with options as run:
-        run = replace(run, notify=partial(_notify_and_keep, run.notify, heard))
-        summary = restore_file(
-            source,
-            target,
-            checked,
-            removed=removed,
-            spread=spread,
-            reading=reading,
-            run=run,
-            sample_format=sample_format,
-        )
-        print_summary(summary, target, quiet)
-        _warn_if_nothing_filled(checked, summary, run)
-    if report is not None:
-        facts = recipe_facts(checked, Path(source).name, Path(target).name, command, [*heard, *bad_samples(summary)])
-        make_report((source, target, spread), report, facts, reading, REPORT_GATHERS, memory, overwrite, quiet)
+    checked, beside = make_recipe(recipe), Beside(removed, spread, report)
+    if out_dir is None and "-" in (source, _only(target)):
+        refused = {**vars(beside), "format": sample_format, "cluster": cluster, "scheduler": scheduler}
+        refused |= {"resume": resume, "overwrite": overwrite}
+        return run_stream(source, _only(target), checked, reading, refused, memory=memory, quiet=quiet)
+    job = Job(checked, reading, sample_format, command, memory, resume, overwrite, quiet, not no_history)
+    with job.options(cluster=cluster, scheduler=scheduler) as on:
+        if out_dir is None:
+            job.run(source, _only(target), beside, on)
+            return
+
+        def run_one(name: str) -> Summary:
+            return job.run(name, output_of(name, out_dir), beside.of(name), on)
+
+        run_files([source, *(target or [])], out_dir, run_one, resume=resume, overwrite=overwrite)
 
 
-def _notify_and_keep(notify: Callable[[str], None], heard: list[str], text: str) -> None:
-    """Pass a notice on, and keep the warnings."""
-    notify(text)
-    if text.startswith("warning: "):
-        heard.append(text.removeprefix("warning: "))
-
-
-def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:
-    makes_new = recipe.refine > 1 or recipe.to_offsets
-    if recipe.task == "interpolate" and not (makes_new or summary.filled_traces or summary.already_done):
-        run.notify("warning: no trace is dead, so none was filled; --refine and --to-offsets make new ones")
+def _only(target: list[str] | None) -> str:
+    usage_error = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+    if not target:
+        raise usage_error("Missing argument 'OUT'")
+    if len(target) > 1:
+        raise usage_error(f"expected IN and OUT, came {len(target) + 1} names; several inputs need --out-dir")
+    return target[0]

@@ -13,6 +13,7 @@ from torch.nn import functional
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
+from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
@@ -39,8 +40,11 @@ class UnetSpec(BaseModel):
         le=8,
         description="times that it is applied, to its own result; by default those of its recipe",
     )
-    batch_samples: int = Field(
-        default=2**19, ge=2**12, le=2**30, description="traces times samples that the network sees at once"
+    batch_samples: int | None = Field(
+        default=None,
+        ge=2**12,
+        le=2**30,
+        description="traces times samples that the network sees at once; by default 2**19, on a GPU 2**22",
     )
 
 
@@ -71,7 +75,7 @@ class UnetRestorer:
         self.passes = spec.passes or int(recipe.get("passes", 1))
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
-        self.at_once = spec.batch_samples
+        self.at_once = spec.batch_samples or (2**22 if self.device.type == "cuda" else 2**19)
         self.protect = None if protect_ms <= 0 else _radon(ref_offset_m, protect_ms)
 
     def restore(self, batch: Batch) -> Restored:
@@ -147,7 +151,9 @@ class UnetRestorer:
         while True:
             gathers = self._gathers_at_once(shown.shape[2] * shown.shape[3])
             try:
-                pieces = [self._in_windows(shown[part], valid[part]) for part in _parts(len(shown), gathers)]
+                parts = _parts(len(shown), gathers)
+                pieces = [to_host(self._in_windows(shown[part], valid[part])) for part in parts]
+                settle(self.device)
                 return torch.cat(pieces)
             except RuntimeError as error:  # torch has no other kind for a CPU's memory
                 if not _out_of_memory(error):
@@ -166,20 +172,22 @@ class UnetRestorer:
         widest = max(_narrowest(self.network), _whole_steps(self.at_once // shown.shape[3], self.network))
         if traces <= widest:
             return self._answer(shown, valid)
-        total = torch.zeros_like(shown[:, 0])
+        total = torch.zeros_like(shown[:, 0], device=self.device)
         for begin in range(0, traces - OVERLAP, widest - OVERLAP):
             window = slice(begin, min(begin + widest, traces))
             share = _share(window.stop - begin, begin > 0, window.stop < traces)
-            total[:, window] += self._answer(shown[:, :, window], valid[:, window]) * share[:, None]
+            total[:, window] += self._answer(shown[:, :, window], valid[:, window]) * share[:, None].to(self.device)
         return total
 
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Return the network's answer (gather, trace, time) on its device."""
         rows, columns = (-size % step for size, step in zip(shown.shape[2:], self.network.multiple, strict=True))
         padded = functional.pad(shown, (0, columns, 0, rows))
-        padded = padded.to(self.device, self.dtype, memory_format=torch.channels_last)
-        there = functional.pad(valid, (0, rows)).to(self.device)
-        out = self._network_answer(padded, None if bool(there.all()) else there)
-        return out[:, : shown.shape[2], : shown.shape[3]].to("cpu", shown.dtype)
+        there = functional.pad(valid, (0, rows))
+        everywhere = bool(there.all())  # asked before it is on a device, which would have to be waited for
+        padded = to_device(padded, self.device, self.dtype)
+        out = self._network_answer(padded, None if everywhere else there.to(self.device))
+        return out[:, : shown.shape[2], : shown.shape[3]].to(shown.dtype)
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         """Return (gather, trace, time) of the network for padded inputs."""

@@ -33,6 +33,8 @@ class SegyWriter:
     Raises OptionError for what a container cannot hold, OutputError where the file cannot be written.
     """
 
+    _file = -1
+
     def __init__(
         self,
         path: str | os.PathLike,
@@ -101,6 +103,9 @@ class SegyWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
 
     def _open(self, size: int, resume: bool) -> int:

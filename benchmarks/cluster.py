@@ -1,0 +1,196 @@
+"""Runs on a Dask cluster of this machine: throughput of workers, what coordination costs, memory of every process.
+
+    python benchmarks/cluster.py                                  all of it, on a file of 0.3 GB
+    python benchmarks/cluster.py --what scaling --size 2          throughput and memory on a file of 2 GB
+    python benchmarks/cluster.py --what coordination              empty units, from 10 to 10,000
+
+Throughput is that of whole commands, from store to store, each in processes of its own: one process with one thread and
+with all, and one worker and two with one thread each. Seconds count from the first byte read to the last written, and
+for a cluster the start of its workers too; each output must be the same bytes as the first. Memory is the largest
+RssAnon of any process of the command. For coordination, units that read and compute next to nothing are run on two
+workers; seconds a unit are of the whole way through the scheduler, and processor time and memory are those of the
+process that holds client and scheduler. The load of the machine is printed: on a busy one the figures mean little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from seisdiff.cluster import on_cluster
+from seisdiff.gathers import Gathers, Traces, cut_traces
+from seisdiff.ledger import Ledger
+from seisdiff.new_geometry import plan_geometry
+from seisdiff.passes import Notify, Pass
+from seisdiff.survey import make_survey
+from seisdiff.transfer import ingest
+from seisdiff.units import Unit
+
+_IO = run_path(str(Path(__file__).with_name("io.py")))
+make_file, anonymous_kib = _IO["make_file"], _IO["anonymous_kib"]
+RADON = ["--method", "radon"]
+UNET = ["--method", "unet"]
+RUNS: dict[str, tuple[int, list[str]]] = {
+    "one process, 1 thread": (1, []),
+    "one process, 2 threads": (2, []),
+    "1 worker, 1 thread": (1, ["--cluster", "local:1"]),
+    "2 workers, 1 thread each": (1, ["--cluster", "local:2"]),
+}
+
+
+def scaling(folder: Path, gigabytes: float) -> dict[str, Any]:
+    """Return seconds, gathers a second and peak memory of every run, and the two ratios that are wanted."""
+    store = folder / f"line-{gigabytes:g}.zarr"
+    if not store.exists():
+        ingest(str(make_file(folder / f"ieee32-{gigabytes:g}.sgy", gigabytes, "ieee32")), str(store))
+    figures: dict[str, Any] = {}
+    for name, method in (("radon", RADON), ("unet", UNET)):
+        rows = {what: measured(store, folder, method, *how) for what, how in RUNS.items()}
+        figures[name] = rows | {"same bytes": same_bytes([Path(row["output"]) for row in rows.values()])}
+        rate = {what: row["gathers/s"] for what, row in rows.items()}
+        figures[name]["2 workers / 1 worker"] = rate["2 workers, 1 thread each"] / rate["1 worker, 1 thread"]
+        figures[name]["2 workers / 2 threads"] = rate["2 workers, 1 thread each"] / rate["one process, 2 threads"]
+        for row in rows.values():
+            shutil.rmtree(row["output"])
+    return figures
+
+
+def measured(store: Path, folder: Path, method: list[str], threads: int, cluster: list[str]) -> dict[str, Any]:
+    """Run demultiple over a store; return its rate, seconds and the peak memory of its largest process, GiB."""
+    target = folder / f"out-{threads}-{'-'.join(cluster[1:]).replace(':', '') or 'here'}.zarr"
+    command = [
+        sys.executable,
+        "-m",
+        "seisdiff",
+        "demultiple",
+        str(store),
+        str(target),
+        "--overwrite",
+        *method,
+        *cluster,
+    ]
+    surroundings = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, *(anonymous_kib(pid) for pid in family(process.pid)), 0)
+        time.sleep(0.1)
+    _, told = process.communicate()
+    found = re.search(r"(\d+) gathers?, \d+ traces, ([\d.]+) s", told)
+    if process.returncode or not found:
+        raise SystemExit(f"{' '.join(command)}: {told}")
+    gathers, seconds = int(found[1]), float(found[2])
+    return {"gathers/s": gathers / seconds, "seconds": seconds, "peak GiB": peak / 2**20, "output": str(target)}
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and those that it has started."""
+    try:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.Error:
+        return [pid]
+
+
+def same_bytes(stores: list[Path]) -> bool:
+    """Tell whether stores of one thread are the same; one of two threads may differ in rounding."""
+    first, *others = [store for store in stores if store.name.startswith("out-1")]
+    names = [str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()]
+    return all(not any(filecmp.cmpfiles(first, other, names, shallow=False)[1:]) for other in others)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """An output that takes whatever comes."""
+
+    unit_rows: int | None = None
+
+    def write(self, rows: slice, traces: Traces) -> int:
+        return 0
+
+    def finish(self, dead_rows: np.ndarray, filled_rows: np.ndarray) -> None:
+        """Nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """An order of units that read one trace in memory and do nothing with it."""
+
+    def open(self, notify: Notify, resume: bool) -> Pass:
+        survey = make_survey(np.ones((1, 4), np.float32), dt_ms=4.0)
+
+        def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
+            return [cut_traces(gathers, slice(0, 1))], {}
+
+        return Pass(survey, plan_geometry(survey), (Nothing(),), copy, self)
+
+
+def coordination(folder: Path, counts: list[int]) -> dict[str, Any]:
+    """Return milliseconds a unit, and what memory (MiB) client and scheduler gain, for runs of more and more units."""
+    from importlib.metadata import version
+
+    facts = {"task": "idle", **{f"version of {name}": version(name) for name in ("seisdiff", "torch", "numpy")}}
+    figures: dict[str, Any] = {}
+    with on_cluster("local:2") as elsewhere:
+        assert elsewhere
+        for count in [8, *counts]:  # the first, to start workers, does not count
+            with Ledger.begin([folder / "idle.sgy"], facts, resume=False, overwrite=True) as ledger:
+                figures[f"{count} units"] = idle_run(lambda units, to=ledger: elsewhere(Idle(), units, to), count)
+                ledger.discard()
+    del figures["8 units"]
+    return figures
+
+
+def idle_run(run: Callable[[list[Unit]], Any], count: int) -> dict[str, float]:
+    """Run idle units; return milliseconds a unit and the memory of this process, MiB, before, half-way and after."""
+    units = [Unit(number, slice(0, 1), slice(0, 1)) for number in range(count)]
+    before, half = anonymous_kib(os.getpid()), 0
+    began, busy = time.perf_counter(), time.process_time()
+    for done, _ in enumerate(run(units), 1):
+        half = anonymous_kib(os.getpid()) if done == count // 2 else half
+    passed, busy = time.perf_counter() - began, time.process_time() - busy
+    after = anonymous_kib(os.getpid())
+    return {
+        "ms a unit": 1e3 * passed / count,
+        "ms a unit of the processor, command and scheduler": 1e3 * busy / count,
+        "MiB before": before / 1024,
+        "MiB half-way": half / 1024,
+        "MiB after": after / 1024,
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--what", choices=["scaling", "coordination"], action="append")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "seisdiff-cluster")
+    parser.add_argument("--size", type=float, default=0.3, help="GB of the file")
+    parser.add_argument("--units", type=int, nargs="*", default=[10, 100, 1000, 10_000])
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    wanted = options.what or ["scaling", "coordination"]
+    figures: dict[str, Any] = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    if "coordination" in wanted:
+        figures["coordination"] = coordination(options.folder, options.units)
+    if "scaling" in wanted:
+        figures["scaling"] = scaling(options.folder, options.size)
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
