@@ -43,7 +43,7 @@ Gathers = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Write into DIR though it exists.")]
 
 
-def demo(folder: Folder = Path("demo"), gathers: Gathers = 40, overwrite: Overwrite = False) -> None:
+def demo(folder: Folder = Path("demo"), gathers: Gathers = 20, overwrite: Overwrite = False) -> None:
     """Make a small marine line, do all three tasks on it by Radon, U-Net and diffusion, and measure the results.
 
     DIR then holds the line with its multiples (line.sgy), with noise (noisy.sgy), with holes (holes.sgy), what is true
