@@ -151,7 +151,7 @@ def results_table(rows: list[tuple[str, str, float, float, float]], gathers: int
     """Return the results as a table."""
     from rich.table import Table
 
-    table = Table("task", "method", "input dB", "output dB", "ms a gather")
+    table = Table("task", "method", "input dB", "output dB", "a gather")
     for task, method, before, after, seconds in rows:
-        table.add_row(task, method, f"{before:.1f}", f"{after:.1f}", f"{1e3 * seconds / gathers:.0f}")
+        table.add_row(task, method, f"{before:.1f}", f"{after:.1f}", f"{seconds / gathers:.2f} s")
     return table

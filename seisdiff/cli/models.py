@@ -36,7 +36,7 @@ def list_models(json: opt.Json = False) -> None:
         print("no models come with this version; seisdiff train makes them")
     for row in rows:
         print(
-            f"{row['name']:<18}  {row['task']:<11}  {row['parameters'] / 1e6:.1f} M parameters  {row['size_mb']:.1f} MB"
+            f"{row['name']:<21}  {row['task']:<11}  {row['parameters'] / 1e6:.1f} M parameters  {row['size_mb']:.1f} MB"
         )
 
 
