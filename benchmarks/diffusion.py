@@ -71,7 +71,8 @@ def measure(model: Path, published: float) -> dict[str, dict[str, float]]:
     card = model_card(model)
     recipe = card["recipe"]
     own = operations(UNetSpec.model_validate(recipe["network"]))
-    guide = operations(UNetSpec.model_validate(model_card(find_model(recipe["guide"]))["recipe"]["network"]))
+    guided = model_card(find_model(recipe["guide"]))["recipe"]
+    guide = guided.get("passes", 1) * operations(UNetSpec.model_validate(guided["network"]))
     default = recipe["diffusion"]["steps"]
     plans = {f"one draw, {steps} passes": (steps, 1) for steps in PASSES}
     plans[f"mean of {DRAWS} draws of {default} passes"] = (default, DRAWS)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
     from rich.table import Table
 
@@ -143,7 +142,7 @@ def snr_of(truth: Path, estimate: Path, degraded: Path) -> float:
     from seisdiff.sources import open_survey
 
     true, made, given = (open_survey(str(path))["amplitude"].values for path in (truth, estimate, degraded))
-    missing: np.ndarray = ~given.any(axis=1)
+    missing = ~given.any(axis=1)
     return snr_db(true, made, missing if missing.any() else None)
 
 

@@ -118,5 +118,5 @@ def draw(
         level = level_of(time.expand(len(shown))).to(shown)
         answer = network(with_noise(shown, x), valid, level)[:, 0].float()
         residual = (answer - found) / spec.scale * where
-        x = plan.step(residual, int(time), x).prev_sample
+        x = plan.step(residual, int(time), x, return_dict=False)[0]
     return answer
