@@ -138,11 +138,13 @@ def run_command(show: Callable[[str], None], *words: object) -> None:
 
 def snr_of(truth: Path, estimate: Path, degraded: Path) -> float:
     """Return the SNR (dB) of an estimate over all traces, or over those that were missing, where some were."""
+    import numpy as np
+
     from seisdiff.scores import snr_db
     from seisdiff.sources import open_survey
 
     true, made, given = (open_survey(str(path))["amplitude"].values for path in (truth, estimate, degraded))
-    missing = ~given.any(axis=1)
+    missing = np.asarray(~given.any(axis=1))
     return snr_db(true, made, missing if missing.any() else None)
 
 
