@@ -19,7 +19,14 @@ from seisdiff.report import Facts, write_report
 from seisdiff.report.charts import curve_chart, nice_step
 from seisdiff.report.checks import Rules, add_counts, count_changes, remarks
 from seisdiff.report.choice import choose_gathers
-from seisdiff.report.curves import find_outliers, gather_figures, lateral_consistency, likeness, profile
+from seisdiff.report.curves import (
+    find_outliers,
+    gather_figures,
+    lateral_consistency,
+    likeness,
+    mean_cycles,
+    profile,
+)
 from seisdiff.report.matching import match_traces
 from seisdiff.report.panels import amplitude_levels, png
 from seisdiff.report.reading import open_pair
@@ -59,6 +66,29 @@ def test_half_of_the_amplitude_is_six_decibels():
     same = gather_figures(pairs(survey_of(samples), survey_of(samples))[0], STEP)
     assert same["removed_db"] == -60.0
     assert np.isnan(same["leakage"])
+
+
+def test_the_mean_frequency_is_that_of_a_sine():
+    sine = np.broadcast_to(np.sin(2 * np.pi * 0.1 * np.arange(100)), (8, 100))
+    assert mean_cycles(sine) == pytest.approx(0.1)
+    assert np.isnan(mean_cycles(np.zeros((8, 100))))
+
+
+@pytest.mark.parametrize(
+    ("cycles", "word"),
+    [
+        (0.1, "mean frequencies of the input lie within 6 to 65 Hz"),
+        (0.01, "not within 6 to 65 Hz"),
+        (0.4, "in 2 of 2 gathers: cdp 1001"),
+    ],
+)
+def test_frequencies_that_networks_have_not_seen_are_told(tmp_path, cycles, word):
+    samples = np.broadcast_to(np.sin(2 * np.pi * cycles * np.arange(100)), (2, 8, 100)).astype(np.float32)
+    before, after = survey_of(samples), survey_of(0.9 * samples)
+    by_unet = Facts(task="denoise", method=(("method", "unet"),))
+    assert word in write_report(before, after, tmp_path / "a.html", facts=by_unet).read_text()
+    by_radon = Facts(task="denoise", method=(("method", "radon"),))
+    assert "mean frequenc" not in write_report(before, after, tmp_path / "b.html", facts=by_radon).read_text()
 
 
 def test_filled_traces_are_measured_against_recorded_ones():

@@ -56,8 +56,8 @@ FILLING_CURVES = (
 def gather_figures(pair: GatherPair, step: float) -> dict[str, float]:
     """Return the figures of one gather by the names of the curves; NaN where one has no meaning.
 
-    `input_db` and `output_db` are RMS levels of live traces, 20 log10. `consistency` is not among them: it needs the
-    neighbours.
+    `input_db` and `output_db` are RMS levels of live traces, 20 log10, `mean_cycles` the mean frequency of the input's
+    power in cycles per sample. `consistency` is not among them: it needs the neighbours.
     """
     live, filled = pair.live_before, pair.filled
     before, after, removed = (part[live].astype(np.float64) for part in (pair.before, pair.after, pair.removed))
@@ -69,8 +69,16 @@ def gather_figures(pair: GatherPair, step: float) -> dict[str, float]:
         "output_db": levels[1],
         "removed_db": removed_db,
         "leakage": leakage(removed, after) if len(removed) else np.nan,
+        "mean_cycles": mean_cycles(before),
         **_fill_figures(pair, live, filled, step),
     }
+
+
+def mean_cycles(samples: np.ndarray) -> float:
+    """Return the mean frequency of the power of traces (trace, time), cycles per sample; NaN where there is none."""
+    power = np.square(np.abs(np.fft.rfft(samples))).sum(axis=0)
+    total = float(power.sum())
+    return float((power * np.arange(len(power))).sum()) / total / samples.shape[1] if total > 0 else np.nan
 
 
 def profile(samples: np.ndarray, step: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from seisdiff.restorers.unet import UnetSpec
 from seisdiff.segy import text_header
 
 _HISTORY = re.compile(r"seisdiff \S+ (demultiple|denoise|interpolate)\b.*")
+_NETWORK = re.compile(r"\b(unet|diffusion)\b")
 _SHOWN_DIGITS = 12
 
 
@@ -36,6 +37,11 @@ class Facts:
     protect_ms: float = 0.0
     method: tuple[tuple[str, str], ...] = ()
     messages: tuple[str, ...] = ()
+
+    @property
+    def by_network(self) -> bool:
+        """Whether a network made the answer, as far as is known."""
+        return any(name == "model" or _NETWORK.search(value) for name, value in self.method)
 
 
 def recipe_facts(recipe: RestoreRecipe, before: str, after: str, command: str, messages: Sequence[str] = ()) -> Facts:

@@ -14,6 +14,8 @@ from seisdiff.report.line import Line, Survey
 from seisdiff.report.reading import PairReader
 
 _NAMED = 8
+#: Mean frequencies, cycles per sample, of all but one in a hundred of the gathers of the shipped networks' trainings.
+TRAINED_CYCLES = (0.023, 0.26)
 
 Rows = list[tuple[str, str]]
 
@@ -73,12 +75,12 @@ def line_remarks(line: Line, facts: Facts, labels: Sequence[str]) -> list[Remark
     found = [Remark("look", message) for message in facts.messages]
     if facts.protect_ms:
         found.append(Remark("good", f"moveout up to {facts.protect_ms:g} ms at the reference offset was protected"))
+    if facts.by_network:
+        found.append(_strange_frequencies(line, labels))
     for curve in line.curves:
         far = np.flatnonzero(line.outlying[curve.name])
         if len(far):
-            named = ", ".join([str(labels[at]) for at in far[:_NAMED].tolist()]) + (
-                ", ..." if len(far) > _NAMED else ""
-            )
+            named = _named(far, labels)
             found.append(
                 Remark("look", f"{curve.title.lower()} is unusual in {len(far)} of {len(labels)} gathers: {named}")
             )
@@ -86,6 +88,23 @@ def line_remarks(line: Line, facts: Facts, labels: Sequence[str]) -> list[Remark
         words = f"no gather lies {OUTLIER_DEVIATIONS:g} robust standard deviations from its neighbours in any curve"
         found.append(Remark("good", words))
     return found
+
+
+def _strange_frequencies(line: Line, labels: Sequence[str]) -> Remark:
+    """Say which gathers have frequencies, for their sample interval, that the networks have hardly seen."""
+    cycles, (low, high) = line.figures["mean_cycles"], TRAINED_CYCLES
+    strange = np.flatnonzero((cycles < low) | (cycles > high))
+    hertz = 2 * float(line.frequency[-1])
+    seen = f"{low * hertz:.0f} to {high * hertz:.0f} Hz, which the networks have learnt from at this sample interval"
+    if not len(strange):
+        return Remark("good", f"mean frequencies of the input lie within {seen}")
+    where = f"in {len(strange)} of {len(labels)} gathers: {_named(strange, labels)}"
+    closely = "look closely at what was removed or filled"
+    return Remark("look", f"the input's mean frequency is not within {seen}, {where}; {closely}")
+
+
+def _named(gathers: np.ndarray, labels: Sequence[str]) -> str:
+    return ", ".join(str(labels[at]) for at in gathers[:_NAMED].tolist()) + (", ..." if len(gathers) > _NAMED else "")
 
 
 def gather_words(line: Line, position: int) -> str:
