@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.config
 import fsspec
 import pytest
 
 from seisdiff.cli.app import main
-from tests.cluster_worker import PRELOAD, SIZES
+from tests.cluster_worker import SIZES
 from tests.small_lines import line_file, small_line
 from tests.test_resume import content
 
@@ -73,10 +74,11 @@ def server() -> Iterator[Failing]:
         patch.setattr("seisdiff.cluster._threads_set", "1")
         for name, value in SIZES.items():
             patch.setattr(name, value)
-        for name, value in (PRELOAD | surroundings).items():
+        for name, value in surroundings.items():
             patch.setenv(name, value)
         fsspec.filesystem("s3").mkdir("lines")
-        yield application
+        with dask.config.set({"distributed.worker.preload": ["tests.cluster_worker"]}):
+            yield application
     server.shutdown()
     thread.join(10)
     server.server_close()
