@@ -26,6 +26,8 @@ import tempfile
 from itertools import zip_longest
 from pathlib import Path
 
+import torch
+
 from tests.awkward import write_awkward
 
 SESSIONS = Path(__file__).resolve().parents[1] / "cli" / "sessions"
@@ -113,9 +115,9 @@ def _main(arguments: list[str]) -> int:
 
 
 def _shell(command: str, given: str = "") -> str:
-    """Run a command in a shell in which `seisdiff` and `python` are those of this environment."""
+    """Run a command in a shell in which `seisdiff` and `python` are those of this environment, on as many threads."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    surroundings = os.environ | {"LC_ALL": "C.UTF-8", "PATH": path}
+    surroundings = os.environ | {"LC_ALL": "C.UTF-8", "PATH": path, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     done = subprocess.run(command, shell=True, input=given, capture_output=True, text=True, env=surroundings)
     return _ended(done.stdout + done.stderr, done.returncode)
 
