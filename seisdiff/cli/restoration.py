@@ -211,20 +211,21 @@ def run_restoration(
     from seisdiff.config import make_recipe
 
     checked, beside = make_recipe(recipe), Beside(removed, spread, report)
-    if out_dir is None and "-" in (source, _only(target)):
+    job = Job(checked, reading, sample_format, command, memory, resume, overwrite, quiet, not no_history)
+    if out_dir is not None:
+        with job.options(cluster=cluster, scheduler=scheduler) as on:
+
+            def run_one(name: str) -> Summary:
+                return job.run(name, output_of(name, out_dir), beside.of(name), on)
+
+            return run_files([source, *(target or [])], out_dir, run_one, resume=resume, overwrite=overwrite)
+    only = _only(target)
+    if "-" in (source, only):
         refused = {**vars(beside), "format": sample_format, "cluster": cluster, "scheduler": scheduler}
         refused |= {"resume": resume, "overwrite": overwrite}
-        return run_stream(source, _only(target), checked, reading, refused, memory=memory, quiet=quiet)
-    job = Job(checked, reading, sample_format, command, memory, resume, overwrite, quiet, not no_history)
+        return run_stream(source, only, checked, reading, refused, memory=memory, quiet=quiet)
     with job.options(cluster=cluster, scheduler=scheduler) as on:
-        if out_dir is None:
-            job.run(source, _only(target), beside, on)
-            return
-
-        def run_one(name: str) -> Summary:
-            return job.run(name, output_of(name, out_dir), beside.of(name), on)
-
-        run_files([source, *(target or [])], out_dir, run_one, resume=resume, overwrite=overwrite)
+        job.run(source, only, beside, on)
 
 
 def _only(target: list[str] | None) -> str:

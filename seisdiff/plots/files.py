@@ -8,7 +8,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from seisdiff.errors import OptionError, OutputError
+from seisdiff.errors import OptionError
+from seisdiff.whole_files import appearing, check_free
 
 SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -19,16 +20,9 @@ def save_figure(figure: Figure, path: str | os.PathLike, *, overwrite: bool = Fa
     Raises OptionError for another suffix and OutputError where the file exists already or cannot be written.
     """
     target = check_picture_path(path, overwrite)
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-            figure.savefig(partial, dpi=dpi)
-        os.replace(partial, target)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with appearing(target) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        figure.savefig(partial, dpi=dpi)
     return target
 
 
@@ -37,8 +31,5 @@ def check_picture_path(path: str | os.PathLike, overwrite: bool) -> Path:
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
         raise OptionError(f"{target.name}: a picture's name ends in one of {', '.join(SUFFIXES)}")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already; add --overwrite to replace it")
-    if not target.parent.is_dir():
-        raise OutputError(f"{target.parent} is not a folder; make it first")
+    check_free(target, overwrite)
     return target

@@ -17,7 +17,8 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup
 
-from seisdiff.errors import OptionError, OutputError
+from seisdiff.errors import OptionError
+from seisdiff.whole_files import appearing, check_free
 
 SUFFIXES = (".html", ".htm")
 _COLOURS = {"grey": "gray_r", "colour": "RdBu_r", "share": "viridis"}
@@ -31,10 +32,7 @@ def check_report_path(path: str | os.PathLike, overwrite: bool) -> Path:
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
         raise OptionError(f"{target.name}: a report's name ends in .html")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already; add --overwrite to replace it")
-    if not target.parent.is_dir():
-        raise OutputError(f"{target.parent} is not a folder; make it first")
+    check_free(target, overwrite)
     return target
 
 
@@ -55,14 +53,8 @@ def render(content: Mapping[str, Any], drawn: Mapping[str, Any]) -> str:
 
 def write_page(text: str, target: Path) -> None:
     """Write the page, which appears complete or not at all; raises OutputError where it cannot be written."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with appearing(target) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @cache
