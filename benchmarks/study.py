@@ -91,7 +91,7 @@ def predicting(primaries: bool) -> Iterator[None]:
         return replace(made, target=(made.degraded - made.target) * made.wanted[..., None])
 
     def other_answer(self: UnetRestorer, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        return shown[:, 0] - answer(self, shown, valid)
+        return shown[:, :1] - answer(self, shown, valid)
 
     with patch.object(DemultipleTask, "pair", other_pair), patch.object(UnetRestorer, "_answer", other_answer):
         yield

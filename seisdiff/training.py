@@ -19,15 +19,15 @@ from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
-from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
-from seisdiff.diffusion.training import noisy_inputs
+from seisdiff.diffusion.residual import DiffusionSpec, expected, zone
+from seisdiff.diffusion.training import error_loss, residual_loss
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import grown, load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
-from seisdiff.pretrained import CARD, WEIGHTS, find_model
+from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.first import FirstGuess, FirstSpec
 from seisdiff.synthetic.recipe import SceneRecipe
@@ -36,6 +36,7 @@ from seisdiff.validation import read_recipe
 
 WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
+ERROR_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.2  # of the losses of diffusion beside that of the regression
 MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
 
@@ -135,20 +136,19 @@ def _check(recipe: TrainRecipe, folder: Path, max_minutes: float | None, resume:
 def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
     """Return a fresh network, or that of a model, which must be of the recipe's task and shape, less what it grows.
 
-    A diffusion model begins as its guide where nothing else is told.
+    A diffusion model begins as its guide where nothing else is told and their shapes allow it.
     """
     begin = init_from or (find_model(recipe.guide) if recipe.guide else None)
-    if begin is None:
-        return UNet(recipe.network)
-    network = grown(load_unet(begin, recipe.task), recipe.network)
-    if network is None:
+    network = None if begin is None else grown(load_unet(begin, recipe.task), recipe.network)
+    if network is not None:
+        return network.requires_grad_(True).train()
+    if init_from is not None:
         raise OptionError(f"the network of {begin} has another shape than the recipe's; copy its network to the recipe")
-    return network.requires_grad_(True).train()
+    return UNet(recipe.network)
 
 
 def balanced_loss(
     predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, recipe: TrainRecipe,
-    weight: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:  # fmt: skip
     """Return mean absolute plus root mean square errors over wanted traces, of balanced amplitudes.
 
@@ -160,12 +160,12 @@ def balanced_loss(
     absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
     strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
     error = recipe.absolute_weight * absolute + recipe.rms_weight * torch.sqrt(square + 1e-8)
-    return (error * torch.rsqrt(strength) * weight).mean()
+    return (error * torch.rsqrt(strength)).mean()
 
 
 def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
     """Return what a network is shown of a pair, the levels of balance, and the pair in the moveout of what is shown."""
-    ahead = advance_of(pair.offset, pair.step_ms[:, None], reduction_m_s)
+    ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
     late = torch.arange(pair.degraded.shape[-1], device=ahead.device) * pair.step_ms[:, None] >= pair.start_ms[:, None]
     inputs, level = network_inputs(
         pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
@@ -235,7 +235,11 @@ class _Loop:
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
         self.checks = [with_first_guess(pair, recipe) for pair in checks]
-        self.guide = None if recipe.guide is None else load_unet(find_model(recipe.guide), recipe.task).to(device)
+        self.guide, self.guide_passes = None, 1
+        if recipe.guide is not None:
+            folder_of_guide = find_model(recipe.guide)
+            self.guide = load_unet(folder_of_guide, recipe.task).to(device)
+            self.guide_passes = int(model_card(folder_of_guide)["recipe"].get("passes", 1))
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -260,13 +264,7 @@ class _Loop:
         with self.accelerator.autocast():
             inputs, level, pair = presented(pair, self.recipe.reduction_m_s)
             inputs = self._with_answer(inputs, number)
-            noise_level, weight = None, 1.0
-            if self.recipe.diffusion:
-                inputs, noise_level, weight = noisy_inputs(
-                    inputs, pair.target / level, self.recipe.task, self.recipe.diffusion, self._draws(number)
-                )
-            predicted = self.model(inputs, None, noise_level)[:, 0]
-        loss = balanced_loss(predicted, pair.target / level, pair.signal / level, pair.wanted, self.recipe, weight)
+            loss = self._loss(inputs, pair, level, number)
         if not math.isfinite(float(loss.detach())):
             raise OptionError(
                 f"the loss is not finite at step {number}: resume from the last checkpoint, or lower learning_rate"
@@ -277,6 +275,21 @@ class _Loop:
         self.optimizer.zero_grad()
         self.ema.step(self.model.parameters())
         return float(loss.detach())
+
+    def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
+        """Return the loss of a batch: that of a regression, for diffusion now and then that of residuals."""
+        recipe, target, signal = self.recipe, pair.target / level, pair.signal / level
+        if recipe.diffusion is None:
+            return balanced_loss(self.model(inputs)[:, 0], target, signal, pair.wanted, recipe)
+        if self._now_and_then(number, "residuals") >= recipe.diffusion.regression:
+            return RESIDUAL_WEIGHT * residual_loss(self.model, inputs, target, recipe.task, self._draws(number))
+        known = expected(self.model, inputs, None)
+        loss = balanced_loss(known.mean, target, signal, pair.wanted, recipe)
+        return loss + ERROR_WEIGHT * error_loss(known, target, zone(inputs, recipe.task))
+
+    def _now_and_then(self, number: int, what: str) -> float:
+        """Return a number between 0 and 1 that belongs to a batch."""
+        return float(Draws(self.recipe.seed, torch.tensor([number])).uniform(what))
 
     def _draws(self, number: int) -> Draws:
         """Return draws of the scenes of a batch."""
@@ -290,20 +303,17 @@ class _Loop:
         """Return inputs in which the guide's answer is what is found; or, in some batches by number, the network's."""
         answering = self.guide
         if answering is None and number is not None:
-            again = float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again
-            answering = self.model if again else None
+            answering = self.model if self._now_and_then(number, "again") < self.recipe.again else None
         if answering is None:
             return inputs
         inputs = inputs.clone()
-        inputs[:, FOUND] = (answering(inputs)[:, 0] * zone(inputs, self.recipe.task)).to(inputs.dtype)
+        for _ in range(self.guide_passes):
+            inputs[:, FOUND] = (answering(inputs)[:, 0] * zone(inputs, self.recipe.task)).to(inputs.dtype)
         return inputs
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""
-        if self.recipe.diffusion is None:
-            return self.model(inputs)[:, 0]
-        nothing = torch.zeros_like(inputs[:, 0])
-        return draw(self.model, inputs, None, nothing, nothing, self.recipe.diffusion, 1)
+        """Return the network's answer; that of a diffusion model without noise."""
+        return self.model(inputs)[:, 0] if self.recipe.diffusion is None else expected(self.model, inputs, None).mean
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""

@@ -12,7 +12,18 @@ from safetensors.torch import load_file, save_file
 
 from seisdiff.config import make_recipe
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, noised, scheduler, weights, zone
+from seisdiff.diffusion.residual import (
+    TYPICAL,
+    DiffusionSpec,
+    Expected,
+    draw,
+    expected,
+    noised,
+    scheduler,
+    weights,
+    zone,
+)
+from seisdiff.diffusion.training import error_loss
 from seisdiff.engine import restore, restore_file
 from seisdiff.errors import OptionError
 from seisdiff.networks.inputs import FOUND, LATE, LIVE, SEEN
@@ -27,21 +38,19 @@ from tests.contracts import RestorerContract, pad_traces, scaled_batch
 from tests.small_lines import RawFile, line_file, small_line
 from tests.test_training import NETWORK, SCENES, losses, recipe
 
-SPEC = DiffusionSpec(scale=0.5)
-
-
 class Gaussian(torch.nn.Module):
-    """The ideal network where residuals are normal, of mean `mean` and standard deviation `width`, all independent."""
+    """The ideal network where answers are normal and independent: of mean `mean`, standard deviation `width` (trace)."""
 
-    def __init__(self, mean: float, width: float) -> None:
+    def __init__(self, mean: float, width: torch.Tensor) -> None:
         super().__init__()
-        self.mean, self.width = mean, width
+        self.mean, self.width = mean, width[None, :, None]
 
     def forward(self, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
         kept = scheduler(1).alphas_cumprod[(level * 999).round().long()][:, None, None]
-        x, power = inputs[:, -1], kept * self.width**2
-        guess = self.mean + kept.sqrt() * self.width**2 / (power + 1 - kept) * (x - kept.sqrt() * self.mean)
-        return (inputs[:, FOUND] + SPEC.scale * guess)[:, None]
+        nothing = torch.zeros_like(inputs[:, -2])
+        mean, error = nothing + self.mean, nothing + (self.width / TYPICAL).log()
+        assert float(level[0]) == 1 or torch.allclose(inputs[:, [FOUND, -1]], torch.stack([mean, error], dim=1))
+        return torch.stack([mean, error, kept.sqrt() * inputs[:, -2]], dim=1)
 
 
 def shown(gathers: int = 1, traces: int = 64, samples: int = 512) -> torch.Tensor:
@@ -62,28 +71,43 @@ def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
     assert weights(torch.tensor([999, 500, 0])).tolist() == pytest.approx([0.952, 1.8, 5.0], abs=0.05)
 
 
-@pytest.mark.parametrize(("steps", "tolerance"), [(1, None), (100, 0.03)])
-def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tolerance: float | None) -> None:
-    inputs = shown()
-    noise = addressed_noise(1, torch.tensor([5]), 0, 64, 512)
-    made = draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), SPEC, steps)
-    residual = (made - 3.0) / SPEC.scale
-    assert float(residual.mean()) == pytest.approx(0.4, abs=0.02)
-    if tolerance is None:  # one pass is a regression
-        assert float(residual.std()) < 1e-3
-    else:
-        assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
+@pytest.mark.parametrize("steps", [1, 2, 4, 100])
+def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int) -> None:
+    inputs, width = shown(), torch.linspace(0.01, 1.0, 64)
+    noise = torch.stack([addressed_noise(1, torch.tensor([5]), number, 64, 512) for number in (0, 1)], dim=1)
+    made = draw(Gaussian(0.4, width), inputs, None, noise, torch.ones_like(inputs[:, 0]), DiffusionSpec(), steps)
+    assert made.shape == noise.shape
+    off = (made - 0.4) / width[:, None]
+    assert float(off.mean()) == pytest.approx(0, abs=0.01)
+    found = off.std((0, 1, 3))
+    wanted = np.cos(np.pi / 3 / steps) ** steps  # a pass turns x by its share of 60 degrees; many lose nothing
+    assert found.numpy() == pytest.approx(wanted * noise.std((0, 1, 3)).numpy(), rel=0.02)
+    warm = draw(
+        Gaussian(0.4, width), inputs, None, noise, torch.ones_like(inputs[:, 0]), DiffusionSpec(temperature=2.0), steps
+    )
+    assert torch.allclose(warm - 0.4, 2 * (made - 0.4), atol=1e-5)
 
 
-def test_the_spread_is_that_of_draws_and_a_share_of_the_level_around() -> None:
-    may_change = torch.ones(1, 12, 64, dtype=torch.bool)
-    may_change[:, 7:] = False
-    answer, variance = torch.full((1, 12, 64), 2.0), torch.full((1, 12, 64), 0.25)
-    alone = calibrated(variance, answer, may_change, DiffusionSpec(temperature=3.0))
-    assert torch.allclose(alone[may_change], torch.tensor(1.5))
-    both = calibrated(variance, answer, may_change, DiffusionSpec(temperature=3.0, share=1.0))
-    assert torch.allclose(both[may_change], torch.tensor(2.5))
-    assert not both[~may_change].any()
+def test_the_expected_error_is_learnt_as_its_root_mean_square() -> None:
+    torch.manual_seed(0)
+    target = torch.randn(4, 8, 64) * torch.tensor([0.01, 0.1, 0.5, 2.0])[:, None, None]
+    logarithm = torch.zeros(4, 1, 1, requires_grad=True)
+    optimizer = torch.optim.Adam([logarithm], lr=0.05)
+    mean = torch.zeros_like(target, requires_grad=True)
+    for _ in range(300):
+        optimizer.zero_grad()
+        error_loss(Expected(mean, logarithm.exp()), target, torch.ones_like(target)).backward()
+        optimizer.step()
+    assert torch.allclose(logarithm.exp()[:, 0, 0], target.square().mean((1, 2)).sqrt(), rtol=0.02)
+    assert mean.grad is None  # it is not to change
+
+
+def test_expected_errors_stay_within_bounds() -> None:
+    network = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 8, "out_channels": 3, "noise_level": True}))
+    fold = network.spec.time_fold
+    with torch.no_grad():
+        network.leave.bias[fold : 2 * fold] = 50.0  # type: ignore[index]
+    assert torch.allclose(expected(network, shown(1, 8, 32), None).error, torch.tensor(TYPICAL * np.exp(4.0)).float())
 
 
 def test_nothing_is_uncertain_outside_of_the_zone() -> None:
@@ -124,13 +148,15 @@ def test_a_network_grows_without_another_answer() -> None:
     large = grown(small, small.spec.model_copy(update={"in_channels": 7, "noise_level": True}))
     assert large is not None
     inputs = torch.randn(2, 7, 8, 32)
-    assert torch.allclose(large(inputs, None, torch.rand(2)), small(inputs[:, :6]), atol=1e-6)
+    answers = large(inputs, None, torch.rand(2))
+    assert torch.allclose(answers[:, :1], small(inputs[:, :6]), atol=1e-6)
+    assert not answers[:, 1:].any()
     assert grown(small, small.spec.model_copy(update={"widths": (8, 16)})) is None
     assert grown(large, small.spec) is None
 
 
 def diffusion_recipe(guide: Path, task: str, **changes: object) -> TrainRecipe:
-    network = NETWORK | {"in_channels": 7, "noise_level": True}
+    network = NETWORK | {"in_channels": 8, "out_channels": 3, "noise_level": True}
     made = {"network": network, "guide": str(guide), "diffusion": {}, "again": 0.0, "passes": 1, "absolute_weight": 0.0}
     return recipe(task, **made, **changes)
 
@@ -145,9 +171,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         guide = train_model(recipe(task, steps=12), SCENES, folder / "guide")
         made[task] = train_model(diffusion_recipe(guide, task, steps=12), SCENES, folder / "diffusion")
         weights = load_file(made[task] / WEIGHTS)
-        entry = weights["enter.weight"]
-        fold = entry.shape[1] // 7
-        entry[:, -fold:] = 0.1 * torch.randn(entry[:, -fold:].shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        entry, leave = weights["enter.weight"], weights["leave.weight"]
+        fold = entry.shape[1] // 8
+        x, residual = entry[:, -2 * fold : -fold], leave[2 * fold :]
+        x[:], residual[:] = (0.1 * torch.randn(part.shape, generator=generator) for part in (x, residual))
         save_file(weights, made[task] / WEIGHTS)  # so that noise matters after so few steps
     return made
 
@@ -185,10 +213,12 @@ def test_the_mean_is_that_of_its_draws_and_the_spread_their_deviation(models: di
     many = restorer(models, "demultiple", samples=4)
     signal, spread = many.restore(batch)
     guided = many.guide.answer(batch)
-    draws = torch.stack([many.predicted(batch, guided, many._noise(batch, n)) for n in range(4)])
-    draws = batch.data - draws * many.may_change(batch)
-    assert torch.allclose(signal, draws.mean(0), atol=1e-5)
-    assert torch.allclose(spread, draws.std(0), atol=1e-4)  # type: ignore[arg-type]
+    noise = many._noise(batch, [0, 1, 2, 3])
+    assert torch.allclose(noise.mean(1), torch.zeros(()), atol=1e-6)
+    assert float(noise.std()) == pytest.approx(1, abs=0.02)
+    draws = many.predicted(batch, guided, noise) * many.may_change(batch)[:, None]
+    assert torch.allclose(signal, batch.data - draws.mean(1), atol=1e-5)
+    assert torch.allclose(spread, draws.std(1, correction=0), atol=1e-4)  # type: ignore[arg-type]
     assert restorer(models, "demultiple", samples=1).restore(batch).spread is None
     assert not torch.equal(restorer(models, "demultiple", seed=1).restore(batch).signal, signal)
 

@@ -18,8 +18,8 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"
 
 
 def test_there_are_a_small_and_a_large_recipe_for_every_task() -> None:
-    for task in TASKS:
-        small, large = (load_train_recipe(CONFIGS[0].with_name(f"{task}-unet{size}.yaml")) for size in ("", "-large"))
+    for name in (f"{task}-{kind}" for task in TASKS for kind in ("unet", "diffusion")):
+        small, large = (load_train_recipe(CONFIGS[0].with_name(f"{name}{size}.yaml")) for size in ("", "-large"))
         assert parameters(small) <= 3e6
         assert 20e6 <= parameters(large) <= 40e6
 

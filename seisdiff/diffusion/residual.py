@@ -1,20 +1,20 @@
 """Diffusion of residuals: what a regression leaves uncertain is drawn in a few passes of a like network.
 
-A U-Net's answer m is near the mean of what the answer y may be given the gather. Diffused is the residual
-r = (y - m) / scale, in the balance of the network's inputs: x = alpha r + sigma noise, with alpha from 1 to exactly 0
-(a cosine schedule with zero terminal SNR; Nichol and Dhariwal, 2021; Lin et al., 2024). A network that is shown the
-gather, m, x and the noise level predicts y itself. At pure noise that is a regression once more, better than m where m
-can be bettered; deterministic DDIM (Song et al., 2021) goes on from there, and ends in a draw.
+Without noise, the network is one more regression around a U-Net's answer: it tells the answer's mean m, and how far the
+truth may be from it, sample by sample, the scale s. Diffused is the residual z = (y - m) / s of the answer y, whose
+variance is about 1 wherever it is, in small and in large uncertainty: x = alpha z + sigma noise, on a cosine schedule
+(Nichol and Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at 2/3 of
+the levels, where x is nearly all noise and of the same variance as noise; deterministic DDIM (Song et al., 2021) goes
+on from there.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch.nn import functional
 
 from seisdiff.networks.inputs import FOUND, LIVE, SEEN
 
@@ -23,26 +23,35 @@ if TYPE_CHECKING:
 
 TIMES = 1000
 LAST = TIMES - 1
-NEAR_TRACES, NEAR_SAMPLES = 9, 31  # over which the level of an answer is taken
+FIRST = 2 * TIMES // 3  # where draws begin
+TYPICAL = 0.05  # error of balanced answers
+FARTHEST = 4.0  # how far the logarithm of an expected error may be from that of a typical one
 HEAVIEST = 5.0
 SOFTENED = 0.05
+#: What a diffusion network has beyond a U-Net: inputs x and the expected error, outputs the expected error and z.
+MORE_INPUTS, OUTPUTS = 2, 3
 
 
 class DiffusionSpec(BaseModel):
-    """The diffusion of a model: the residual's scale and the default number of passes of a draw."""
+    """The diffusion of a model: how it is trained and drawn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scale: float = Field(default=0.3, gt=0, description="of residuals, where balanced amplitudes are about 1")
-    at_pure_noise: float = Field(default=0.25, ge=0, le=1, description="share of the training at the last noise level")
+    regression: float = Field(default=0.3, ge=0, le=1, description="share of the training without noise")
     steps: int = Field(default=2, ge=1, le=100, description="passes of one draw")
-    temperature: float = Field(default=1.0, gt=0, description="by which the spread of draws is multiplied")
-    share: float = Field(default=0.0, ge=0, le=1, description="of the local level of the answer, uncertain besides")
+    temperature: float = Field(default=1.0, gt=0, description="by which draws are farther from their mean")
+
+
+class Expected(NamedTuple):
+    """An answer (gather, trace, time) in the balance of a network's inputs, and the error that it may have."""
+
+    mean: torch.Tensor
+    error: torch.Tensor
 
 
 @lru_cache(maxsize=8)
 def scheduler(steps: int) -> DDIMScheduler:
-    """Return DDIM of so many passes, the first of them at pure noise."""
+    """Return DDIM with so many levels, from pure noise."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     made = DDIMScheduler(
@@ -59,10 +68,9 @@ def zone(shown: torch.Tensor, task: str) -> torch.Tensor:
     return 1 - live if task == "interpolate" else live * shown[:, SEEN]
 
 
-def draw_times(uniform: torch.Tensor, chosen: torch.Tensor, spec: DiffusionSpec) -> torch.Tensor:
-    """Return int64 (scene), times of a training batch: the last one for a share of it, any for the rest."""
-    any_time = (uniform * TIMES).long().clamp(0, LAST)
-    return torch.where(chosen < spec.at_pure_noise, LAST, any_time)
+def draw_times(uniform: torch.Tensor) -> torch.Tensor:
+    """Return int64 (scene), times of a training batch: any that draws come through."""
+    return (uniform * (FIRST + 1)).long().clamp(0, FIRST)
 
 
 def noised(residual: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
@@ -76,29 +84,29 @@ def level_of(times: torch.Tensor) -> torch.Tensor:
 
 
 def weights(times: torch.Tensor) -> torch.Tensor:
-    """Return how much each scene of a training counts: about 1 at pure noise, up to 5 where little noise is left."""
+    """Return how much each scene of a training counts: most, 5, where little noise is left."""
     kept = scheduler(1).alphas_cumprod.to(times.device)[times]
     return (1 / (1 - kept + SOFTENED)).clamp_max(HEAVIEST)
 
 
-def calibrated(
-    variance: torch.Tensor, answer: torch.Tensor, may_change: torch.Tensor, spec: DiffusionSpec
-) -> torch.Tensor:
-    """Return the standard deviation of an answer (gather, trace, time) from the variance of its draws.
-
-    A few draws of a few passes differ by less than they err. What they leave out is in proportion to their spread, by
-    the temperature, and to the root mean square of the answer in the 9 traces and 31 samples around, by the share.
-    """
-    near = {"kernel_size": (NEAR_TRACES, NEAR_SAMPLES), "stride": 1, "padding": (NEAR_TRACES // 2, NEAR_SAMPLES // 2)}
-    counted = may_change.to(answer.dtype)
-    level, count = (functional.avg_pool2d(part[:, None], **near)[:, 0] for part in (answer.square() * counted, counted))
-    around = spec.share**2 * level / count.clamp_min(1e-12)
-    return (spec.temperature**2 * variance + around).sqrt() * may_change
+def expected(network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None) -> Expected:
+    """Return what a network answers to inputs `shown` without noise, and the error that it expects of it."""
+    nothing, level = torch.zeros_like(shown[:, :MORE_INPUTS]), torch.ones(len(shown), device=shown.device)
+    out = network(torch.cat([shown, nothing], dim=1), valid, level.to(shown)).float()
+    return Expected(out[:, 0], TYPICAL * out[:, 1].clamp(-FARTHEST, FARTHEST).exp())
 
 
-def with_noise(shown: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return inputs with the noisy residual as their last channel."""
-    return torch.cat([shown, x[:, None].to(shown.dtype)], dim=1)
+def with_residual(shown: torch.Tensor, known: Expected, x: torch.Tensor) -> torch.Tensor:
+    """Return inputs in which the mean is what is found, followed by noisy residuals and the expected error."""
+    shown = shown.clone()
+    shown[:, FOUND] = known.mean.to(shown.dtype)
+    further = torch.stack([x, (known.error / TYPICAL).log()], dim=1)
+    return torch.cat([shown, further.to(shown.dtype)], dim=1)
+
+
+def residual(network: torch.nn.Module, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
+    """Return the residual (gather, trace, time) that a network predicts from inputs with a noisy one."""
+    return network(inputs, valid, level)[:, 2].float()
 
 
 @torch.inference_mode()
@@ -106,17 +114,19 @@ def draw(
     network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None, noise: torch.Tensor,
     where: torch.Tensor, spec: DiffusionSpec, steps: int,
 ) -> torch.Tensor:  # fmt: skip
-    """Return one draw of the answer (gather, trace, time), float32, balanced as the inputs `shown` are.
+    """Return draws of the answer (gather, draw, trace, time), float32, balanced as the inputs `shown` are.
 
-    `noise` (gather, trace, time) decides which draw, `where` (the same) where anything is uncertain. The same noise
-    gives the same draw, whatever else is in the batch.
+    `noise` (gather, draw, trace, time) decides which draws, `where` (gather, trace, time) where anything is uncertain.
+    The same noise gives the same draw, whatever else is in the batch.
     """
-    plan, found = scheduler(steps), shown[:, FOUND].float()
-    x = noise * where
-    answer = found
-    for time in plan.timesteps:
-        level = level_of(time.expand(len(shown))).to(shown)
-        answer = network(with_noise(shown, x), valid, level)[:, 0].float()
-        residual = (answer - found) / spec.scale * where
-        x = plan.step(residual, int(time), x, return_dict=False)[0]
-    return answer
+    known = expected(network, shown, valid)
+    known = Expected(known.mean * where, known.error)
+    plan = scheduler(-(-TIMES * steps // FIRST))
+    made = []
+    for x in (noise * where[:, None]).unbind(1):
+        for time in plan.timesteps[-steps:]:
+            level = level_of(time.expand(len(shown))).to(shown)
+            found = residual(network, with_residual(shown, known, x), valid, level) * where
+            x = plan.step(found, int(time), x, return_dict=False)[0]
+        made.append(known.mean + spec.temperature * known.error * x)
+    return torch.stack(made, dim=1)

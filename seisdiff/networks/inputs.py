@@ -39,9 +39,26 @@ def seen(data: torch.Tensor) -> torch.Tensor:
     return (begun * ended) > 0
 
 
-def advance_of(offset: torch.Tensor, step_ms: torch.Tensor | float, reduction_m_s: float) -> torch.Tensor:
-    """Return by how many samples (gather, trace) traces at offsets (m) are advanced by linear moveout; 0: none is."""
-    return 1000 * offset.abs() / reduction_m_s / step_ms if reduction_m_s > 0 else torch.zeros_like(offset)
+def advance_of(
+    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, step_ms: torch.Tensor | float, reduction_m_s: float
+) -> torch.Tensor:
+    """Return by how many samples (gather, trace) traces at offsets (m) are advanced by linear moveout.
+
+    A gather whose live traces are more like their neighbours without it, as events that are flat already are, is left
+    as it is, and so is every gather where `reduction_m_s` is 0.
+    """
+    if reduction_m_s <= 0:
+        return torch.zeros_like(offset)
+    ahead = 1000 * offset.abs() / reduction_m_s / step_ms
+    data = data * live[..., None]
+    return ahead * (likeness(data, live) < likeness(advance(data, ahead), live))[:, None]
+
+
+def likeness(data: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+    """Return how alike neighbouring live traces are (gather): their products over their powers, 1 where equal."""
+    order = torch.where(live, 0, 1).argsort(dim=1, stable=True)
+    ordered = data.gather(1, order[..., None].expand_as(data))
+    return (ordered[:, 1:] * ordered[:, :-1]).sum((1, 2)) / ordered.square().sum((1, 2)).clamp_min(1e-30)
 
 
 def advance(data: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 from pydantic import Field
 
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, zone
+from seisdiff.diffusion.residual import MORE_INPUTS, DiffusionSpec, draw, zone
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
+
+AT_ONCE = 8  # draws
 
 
 class DiffusionOptions(UnetSpec):
@@ -27,8 +30,9 @@ class DiffusionOptions(UnetSpec):
 class DiffusionRestorer(UnetRestorer):
     """Diffusion demultiple, denoise and interpolate: a U-Net's answer, and draws of what it leaves uncertain.
 
-    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation, calibrated as
-    the model's card says. Random numbers belong to the gather's number, the trace and the sample.
+    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation. Random numbers
+    belong to the gather's number, the trace and the sample. Those of several draws are centred, so that their mean
+    adds none of its own.
     """
 
     kind = "diffusion"
@@ -50,24 +54,28 @@ class DiffusionRestorer(UnetRestorer):
         batch = replace(batch, data=batch.data * batch.live[..., None])
         guided, may_change = self.guide.answer(batch), self.may_change(batch)
         total, squares, count = torch.zeros_like(guided), torch.zeros_like(guided), self.options.samples
-        for number in range(count):
-            off = (self.predicted(batch, guided, self._noise(batch, number)) - guided) * may_change
-            total, squares = total + off, squares + off.square()
+        for numbers in torch.arange(count).chunk(-(-count // AT_ONCE)):
+            drawn = self.predicted(batch, guided, self._noise(batch, numbers.tolist()))
+            off = (drawn - guided[:, None]) * may_change[:, None]
+            total, squares = total + off.sum(1), squares + off.square().sum(1)
         mean = total / count
-        answer = guided + mean
-        signal = self.applied(batch, answer)
+        signal = self.applied(batch, guided + mean)
         if count == 1:
             return Restored(signal)
-        variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0)
-        return Restored(signal, calibrated(variance, answer, may_change, self.diffusion))
+        return Restored(signal, (squares / count - mean.square()).clamp_min(0).sqrt())
 
-    def _noise(self, batch: Batch, number: int) -> torch.Tensor:
+    def _noise(self, batch: Batch, draws: list[int]) -> torch.Tensor:
+        """Return the noise (gather, draw, trace, time) of some draws, of mean zero where they are several."""
         gathers, traces, samples = batch.data.shape
         numbers = torch.zeros(gathers, dtype=torch.int64) if batch.number is None else batch.number
-        return addressed_noise(self.options.seed, numbers, number, traces, samples, self.options.alike_over)
+        seed, alike_over = self.options.seed, self.options.alike_over
+        noise = torch.stack([addressed_noise(seed, numbers, draw, traces, samples, alike_over) for draw in draws], 1)
+        count = len(draws)
+        return noise if count == 1 else (noise - noise.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-        shown, noise = padded[:, :-1], padded[:, -1].float()
+        own = self.network.spec.in_channels - MORE_INPUTS
+        shown, noise = padded[:, :own], padded[:, own:].float()
         where = zone(shown.float(), self.task)
         if valid is not None:
             where = where * valid[..., None]

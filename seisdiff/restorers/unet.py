@@ -91,7 +91,7 @@ class UnetRestorer:
         may_change = self.may_change(batch)
         found = self.first.found(batch) * may_change
         for _ in range(self.passes):
-            found = self.predicted(batch, found) * may_change
+            found = self.predicted(batch, found)[:, 0] * may_change
         return found
 
     def may_change(self, batch: Batch) -> torch.Tensor:
@@ -109,32 +109,34 @@ class UnetRestorer:
 
     @torch.inference_mode()
     def predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-        """Return what the network makes of a batch, which has `found` in it by what went before.
+        """Return what the network makes of a batch, in which `found` is known by what went before.
 
-        `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel.
+        `noise` (gather, draw, trace, time), for traces in the order in which networks see them, are further channels.
+        The result is (gather, draw, trace, time), of one draw where there is no noise.
         """
         data = batch.data
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
-        predicted = torch.zeros_like(data)
+        predicted = torch.zeros_like(data[:, None] if noise is None else noise)
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
             place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
-            ahead = advance_of(place, step_ms, self.reduction)
+            traces = data[part].gather(1, wide)
+            ahead = advance_of(traces, live, place, step_ms, self.reduction)
             shown, level = network_inputs(
-                data[part].gather(1, wide), live, place, self.ref_offset, ahead,
+                traces, live, place, self.ref_offset, ahead,
                 found[part].gather(1, wide), self._late(batch, part, order),
             )  # fmt: skip
             if noise is not None:
-                shown = torch.cat([shown, noise[part, None]], dim=1)
+                shown = torch.cat([shown, noise[part]], dim=1)
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
-            out = advance(self._fitting(shown, there) * level, -ahead)
-            predicted[part] = predicted[part].scatter(1, wide, out)
-        return predicted * data.any(2).any(1)[:, None, None]  # of nothing a network still makes something
+            out = advance(self._fitting(shown, there) * level[:, None], -ahead[:, None])
+            predicted[part] = predicted[part].scatter(2, wide[:, None].expand_as(out), out)
+        return predicted * data.any(2).any(1)[:, None, None, None]  # of nothing a network still makes something
 
     def _late(self, batch: Batch, part: slice, order: torch.Tensor) -> torch.Tensor:
         """Return bool (gather, trace, time), traces as the network sees them: from the start on, true where unknown."""
@@ -147,7 +149,7 @@ class UnetRestorer:
         return max(1, self.at_once // max(samples, 1))
 
     def _fitting(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer (gather, trace, time), with as much at once as memory allows."""
+        """Return the network's answer (gather, draw, trace, time), with as much at once as memory allows."""
         while True:
             gathers = self._gathers_at_once(shown.shape[2] * shown.shape[3])
             try:
@@ -172,26 +174,29 @@ class UnetRestorer:
         widest = max(_narrowest(self.network), _whole_steps(self.at_once // shown.shape[3], self.network))
         if traces <= widest:
             return self._answer(shown, valid)
-        total = torch.zeros_like(shown[:, 0], device=self.device)
+        total = torch.zeros(())
         for begin in range(0, traces - OVERLAP, widest - OVERLAP):
             window = slice(begin, min(begin + widest, traces))
+            answer = self._answer(shown[:, :, window], valid[:, window])
+            if begin == 0:
+                total = answer.new_zeros(*answer.shape[:2], *shown.shape[2:])
             share = _share(window.stop - begin, begin > 0, window.stop < traces)
-            total[:, window] += self._answer(shown[:, :, window], valid[:, window]) * share[:, None].to(self.device)
+            total[:, :, window] += answer * share[:, None].to(self.device)
         return total
 
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer (gather, trace, time) on its device."""
+        """Return the network's answer (gather, draw, trace, time) on its device."""
         rows, columns = (-size % step for size, step in zip(shown.shape[2:], self.network.multiple, strict=True))
         padded = functional.pad(shown, (0, columns, 0, rows))
         there = functional.pad(valid, (0, rows))
         everywhere = bool(there.all())  # asked before it is on a device, which would have to be waited for
         padded = to_device(padded, self.device, self.dtype)
         out = self._network_answer(padded, None if everywhere else there.to(self.device))
-        return out[:, : shown.shape[2], : shown.shape[3]].to(shown.dtype)
+        return out[:, :, : shown.shape[2], : shown.shape[3]].to(shown.dtype)
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-        """Return (gather, trace, time) of the network for padded inputs."""
-        return self.network(padded, valid)[:, 0]
+        """Return (gather, draw, trace, time) of the network for padded inputs."""
+        return self.network(padded, valid)
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
