@@ -7,6 +7,7 @@ from torch.nn import functional
 
 BALANCE_SAMPLES = 97  # of each of two running means
 QUIETEST = 1e-3  # of the loudest level of a gather, below which levels are not followed
+FLATTER = 0.3  # in likeness: by how much neighbours must be more alike without linear moveout to be left alone
 AMPLITUDE, LIVE, OFFSET, SEEN, FOUND, LATE = range(6)  # the channels
 
 
@@ -51,7 +52,7 @@ def advance_of(
         return torch.zeros_like(offset)
     ahead = 1000 * offset.abs() / reduction_m_s / step_ms
     data = data * live[..., None]
-    return ahead * (likeness(data, live) < likeness(advance(data, ahead), live))[:, None]
+    return ahead * (likeness(data, live) < likeness(advance(data, ahead), live) + FLATTER)[:, None]
 
 
 def likeness(data: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
