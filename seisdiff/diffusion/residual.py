@@ -48,6 +48,10 @@ class Expected(NamedTuple):
     mean: torch.Tensor
     error: torch.Tensor
 
+    def within(self, where: torch.Tensor) -> Expected:
+        """Return what counts: elsewhere the mean is zero, and the error what a network takes for nothing special."""
+        return Expected(self.mean * where, torch.where(where > 0, self.error, TYPICAL))
+
 
 @lru_cache(maxsize=8)
 def scheduler(steps: int) -> DDIMScheduler:
@@ -104,7 +108,9 @@ def with_residual(shown: torch.Tensor, known: Expected, x: torch.Tensor) -> torc
     return torch.cat([shown, further.to(shown.dtype)], dim=1)
 
 
-def residual(network: torch.nn.Module, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
+def residual(
+    network: torch.nn.Module, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor
+) -> torch.Tensor:
     """Return the residual (gather, trace, time) that a network predicts from inputs with a noisy one."""
     return network(inputs, valid, level)[:, 2].float()
 
@@ -119,9 +125,8 @@ def draw(
     `noise` (gather, draw, trace, time) decides which draws, `where` (gather, trace, time) where anything is uncertain.
     The same noise gives the same draw, whatever else is in the batch.
     """
-    known = expected(network, shown, valid)
-    known = Expected(known.mean * where, known.error)
-    plan = scheduler(-(-TIMES * steps // FIRST))
+    known = expected(network, shown, valid).within(where)
+    plan = scheduler((3 * steps + 1) // 2)  # a third of the levels is left out
     made = []
     for x in (noise * where[:, None]).unbind(1):
         for time in plan.timesteps[-steps:]:

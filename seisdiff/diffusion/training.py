@@ -39,8 +39,7 @@ def residual_loss(
     """
     where = zone(inputs, task)
     with torch.no_grad():
-        known = expected(model, inputs, None)
-    known = Expected(known.mean * where, known.error)
+        known = expected(model, inputs, None).within(where)
     truth = ((target - known.mean) / known.error).clamp(-MOST, MOST) * where
     times = draw_times(draws.uniform("time"))
     x = noised(truth, draws.normal("noise", *target.shape[1:]) * where, times)

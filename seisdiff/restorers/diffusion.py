@@ -53,16 +53,16 @@ class DiffusionRestorer(UnetRestorer):
         """Return the mean of the draws and their spread."""
         batch = replace(batch, data=batch.data * batch.live[..., None])
         guided, may_change = self.guide.answer(batch), self.may_change(batch)
-        total, squares, count = torch.zeros_like(guided), torch.zeros_like(guided), self.options.samples
+        count, done = self.options.samples, 0
+        mean, squares = torch.zeros_like(guided), torch.zeros_like(guided)
         for numbers in torch.arange(count).chunk(-(-count // AT_ONCE)):
             drawn = self.predicted(batch, guided, self._noise(batch, numbers.tolist()))
             off = (drawn - guided[:, None]) * may_change[:, None]
-            total, squares = total + off.sum(1), squares + off.square().sum(1)
-        mean = total / count
+            step, part = off.mean(1) - mean, len(numbers) / (done + len(numbers))
+            squares += (off - off.mean(1, keepdim=True)).square().sum(1) + step.square() * (done * part)
+            mean, done = mean + part * step, done + len(numbers)
         signal = self.applied(batch, guided + mean)
-        if count == 1:
-            return Restored(signal)
-        return Restored(signal, (squares / count - mean.square()).clamp_min(0).sqrt())
+        return Restored(signal) if count == 1 else Restored(signal, (squares / count).sqrt())
 
     def _noise(self, batch: Batch, draws: list[int]) -> torch.Tensor:
         """Return the noise (gather, draw, trace, time) of some draws, of mean zero where they are several."""
