@@ -38,8 +38,9 @@ from tests.contracts import RestorerContract, pad_traces, scaled_batch
 from tests.small_lines import RawFile, line_file, small_line
 from tests.test_training import NETWORK, SCENES, losses, recipe
 
+
 class Gaussian(torch.nn.Module):
-    """The ideal network where answers are normal and independent: of mean `mean`, standard deviation `width` (trace)."""
+    """The ideal network where answers are normal and independent, of mean `mean` and deviation `width` (trace)."""
 
     def __init__(self, mean: float, width: torch.Tensor) -> None:
         super().__init__()

@@ -3,8 +3,8 @@
 Without noise, the network is one more regression around a U-Net's answer: it tells the answer's mean m, and how far the
 truth may be from it, sample by sample, the scale s. Diffused is the residual z = (y - m) / s of the answer y, whose
 variance is about 1 wherever it is, in small and in large uncertainty: x = alpha z + sigma noise, on a cosine schedule
-(Nichol and Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at 2/3 of
-the levels, where x is nearly all noise and of the same variance as noise; deterministic DDIM (Song et al., 2021) goes
+(Nichol and Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at two
+thirds of the levels, where x is nearly all noise and of the same variance; deterministic DDIM (Song et al., 2021) goes
 on from there.
 """
 
