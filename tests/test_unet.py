@@ -149,11 +149,25 @@ class TestInputs:
         offset, samples = torch.linspace(0, 2000, 5)[None], torch.arange(400.0)
         arrival = 60 + offset[0] / 2000 * 1000 / 4  # a direct wave at 2000 m/s, sampled at 4 ms
         data = torch.exp(-((samples - arrival[:, None]) ** 2) / 50)[None]
-        ahead = advance_of(offset, 4.0, 2000.0)
+        live = torch.tensor([[True, True, False, True, True]])
+        ahead = advance_of(data, live, offset, 4.0, 2000.0)
         flat = advance(data, ahead)
         assert torch.allclose(flat, flat[:, :1].expand_as(flat), atol=1e-4)
         assert torch.allclose(advance(flat, -ahead), data, atol=1e-5)
-        assert not advance_of(offset, 4.0, 0.0).any()
+        assert not advance_of(data, live, offset, 4.0, 0.0).any()
+
+    def test_what_is_flat_already_is_left_so(self) -> None:
+        offset, samples = torch.linspace(0, 2000, 5)[None], torch.arange(400.0)
+        size = torch.tensor([1.0, -3.0, 0.0, 1.0, 2.0])
+        flat = (torch.exp(-((samples - 60) ** 2) / 50) * size[:, None])[None]
+        live = torch.tensor([[True, False, False, True, True]])  # what a dead trace holds does not count
+        both = torch.cat([flat, advance(flat, -1000 * offset / 2000 / 4.0)])
+        ahead = advance_of(both, live.expand(2, -1), offset.expand(2, -1), 4.0, 2000.0)
+        assert not ahead[0].any()
+        assert ahead[1, 4] == 250
+        assert not advance_of(both * 0, live.expand(2, -1), 0 * offset.expand(2, -1), 4.0, 2000.0).any()
+        one = torch.tensor([[False, False, False, True, False]])  # nothing to compare
+        assert advance_of(flat, one, offset, 4.0, 2000.0)[0, 4] == 250
 
     def test_mutes_are_advanced_with_the_traces(self) -> None:
         data, live, offset = self.gather()
