@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/seisdiff demo demo --overwrite
 
 test: .venv/tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .

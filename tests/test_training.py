@@ -186,6 +186,7 @@ def test_loss_is_that_of_its_formula() -> None:
     assert float(balanced_loss(predicted, target, signal, only, recipe())) == pytest.approx((3 + 0.5 * 3) / 0.5)
     squares = balanced_loss(predicted, target, signal, only, recipe(absolute_weight=0.0))
     assert float(squares) == pytest.approx(0.5 * 3 / 0.5)
+    assert float(balanced_loss(target, target, signal, only, recipe())) < 1e-3
 
 
 def test_damaged_models_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
