@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,40 +23,10 @@ from typing import Any
 
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.store import is_local, is_store, locate, output_errors, put_object
+from seisdiff.targets import Target, check_places, exists
 
-
-@dataclass(frozen=True)
-class Target:
-    """One output: its name as the user gave it, and where it, its partial and its ledger are."""
-
-    name: str
-    path: str
-    local: bool
-
-    @classmethod
-    def of(cls, name: str) -> Target:
-        """Find the place of an output, through symbolic links."""
-        fs, path = locate(name)
-        local = is_local(fs)
-        return cls(name, os.path.realpath(path) if local else str(fs.unstrip_protocol(path)), local)
-
-    def beside(self, ending: str) -> str:
-        """Return the hidden sibling `.NAME.ending`."""
-        folder, _, base = self.path.rpartition("/")
-        return f"{folder}/.{base}.{ending}"
-
-    @property
-    def partial(self) -> str:
-        """Where the output is written until it is complete."""
-        return self.beside("partial") if self.local else self.path
-
-    @property
-    def ledger(self) -> str:
-        return self.beside("ledger")
-
-    def complete(self) -> bool:
-        """Tell whether the output is there as a whole."""
-        return _exists(f"{self.path}/zarr.json") if is_store(self.path) else _exists(self.path)
+#: How long a run that is shared waits until another process has created or published its outputs.
+PATIENCE_S, LOOK_AGAIN_S = 600.0, 0.1
 
 
 @dataclass
@@ -84,22 +55,24 @@ class Ledger:
         resume: bool,
         overwrite: bool,
         inputs: Sequence[str | os.PathLike[str]] = (),
+        patient: bool = False,
     ) -> Ledger:
         """Begin a run that writes `targets`, or go on with an unfinished one whose `fingerprint` is the same.
 
         Raises OutputError, with what to do, where an output exists already, is an input, cannot be made, or belongs to
         an unfinished or another run. `overwrite` discards an unfinished run at once, but a finished output only when
         the new one takes its place. An output at a URL is written in place: it is removed at once, and not locked.
+        With `patient` another process that holds the outputs is waited for.
         """
         if resume and overwrite:
             raise OptionError("--resume and --overwrite contradict each other; give one of them")
         places = tuple(Target.of(os.fspath(target)) for target in targets)
-        _check_places(places, [os.fspath(name) for name in inputs])
+        check_places(places, [os.fspath(name) for name in inputs])
         facts = json.loads(json.dumps(dict(fingerprint), default=_number, sort_keys=True))
         ledger = cls(places, facts, overwrite)
         try:
             with output_errors(places[0].name):
-                ledger._lock()
+                ledger._lock(PATIENCE_S if patient else 0)
                 ledger._end_publishing(resume)
                 (ledger._resume if resume else ledger._start)()
         except BaseException:
@@ -140,9 +113,9 @@ class Ledger:
             return
         with output_errors(self.targets[0].name):
             for place in self.targets:
-                if not _exists(place.partial):
+                if not exists(place.partial):
                     raise OutputError(f"{place.name}: its unfinished output {place.partial} is gone; start it anew")
-                if place.local and not self.overwrite and _exists(place.path):
+                if place.local and not self.overwrite and exists(place.path):
                     raise OutputError(f"{place.name} exists, and did not when this run began; remove or rename it")
             self._write_run(publishing=True)
             self._rename_all()
@@ -167,11 +140,27 @@ class Ledger:
     def _units(self) -> str:
         return f"{self.targets[0].ledger}/units"
 
-    def _lock(self) -> None:
+    def take_stock(self) -> None:
+        """Hold the outputs again, which were let go of so that others could write too, and see what they have done.
+
+        Where one of them has completed and published the outputs, the ledger is `complete`.
+        """
+        with output_errors(self.targets[0].name):
+            self._lock(PATIENCE_S)
+            if self.stands():
+                self.finished = _read_units(self._units)
+                return
+            self._forget_empty()
+            self.complete = all(place.complete() for place in self.targets)
+        if not self.complete:
+            raise OutputError(f"{self.targets[0].name}: the run was discarded meanwhile, or begun anew")
+        self.close()
+
+    def _lock(self, patience_s: float) -> None:
         """Hold the lock of every local output; the kernel lets go of it when the process ends, however it ends."""
         for place in self.targets:
             if place.local:
-                self._locks[place.ledger] = _locked(place)
+                self._locks[place.ledger] = _locked(place, patience_s)
 
     def _end_publishing(self, resume: bool) -> None:
         """Finish the renaming that a killed run had begun, whatever is asked now, so that no output is lost."""
@@ -203,7 +192,7 @@ class Ledger:
             return self._drop_ledgers() if self.complete else self._start()
         self._check_same(found)
         self.run, self.overwrite = found["run"], found["overwrite"]
-        self.resumed = all(self._owns(place) and _exists(place.partial) for place in self.targets)
+        self.resumed = all(self._owns(place) and exists(place.partial) for place in self.targets)
         self._refuse_existing()
         if self.resumed:
             self.finished = _read_units(self._units)
@@ -224,7 +213,7 @@ class Ledger:
 
     def _refuse_existing(self) -> None:
         for place in self.targets:
-            if not self.overwrite and (place.local or not self.resumed) and _exists(place.path):
+            if not self.overwrite and (place.local or not self.resumed) and exists(place.path):
                 raise OutputError(f"{place.name} exists; add --overwrite to replace it")
 
     def _write_afresh(self) -> None:
@@ -275,50 +264,9 @@ class Ledger:
                 shutil.rmtree(place.ledger, ignore_errors=True)
 
 
-def _check_places(places: Sequence[Target], inputs: Sequence[str]) -> None:
-    """Raise OutputError for outputs that cannot be made where they are told to be."""
-    for number, place in enumerate(places):
-        if place.path in [other.path for other in places[:number]]:
-            raise OutputError(f"{place.name} is named as two outputs; give each its own name")
-        for name in inputs:
-            if _same_or_within(place, Target.of(name)):
-                raise OutputError(f"{place.name} is the input {name} or within it; choose another output")
-        if place.local:
-            _check_local(place)
-        elif not is_store(place.path):
-            raise OutputError(f"{place.name}: a URL can only be a .zarr store; SEG-Y and SU are written to a folder")
-
-
-def _same_or_within(place: Target, source: Target) -> bool:
-    if place.local != source.local:
-        return False
-    there = place.local and os.path.exists(place.path) and os.path.exists(source.path)
-    if there and os.path.samefile(place.path, source.path):  # a hard link
-        return True
-    shorter, longer = sorted((f"{place.path}/", f"{source.path}/"), key=len)
-    return longer.startswith(shorter)
-
-
-def _check_local(place: Target) -> None:
-    folder = os.path.dirname(place.path)
-    if not os.path.isdir(folder):
-        raise OutputError(f"{place.name}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{place.name}: the folder {folder} is not writable")
-    if not os.path.exists(place.path):
-        return
-    if not is_store(place.path):
-        if not os.path.isfile(place.path):
-            raise OutputError(f"{place.name} is no regular file; expected a file, or a name that is free")
-    elif not os.path.isdir(place.path):
-        raise OutputError(f"{place.name} is a file; a .zarr store is a folder; remove it or choose another name")
-    elif os.listdir(place.path) and not {"zarr.json", ".zgroup", ".zarray"} & set(os.listdir(place.path)):
-        raise OutputError(f"{place.name} is a folder that holds something other than a store; choose another name")
-
-
-def _locked(place: Target) -> int:
-    """Lock an output and return the descriptor that holds the lock."""
-    path = f"{place.ledger}/lock"
+def _locked(place: Target, patience_s: float) -> int:
+    """Lock an output and return the descriptor that holds the lock; wait for another process no longer than told."""
+    path, until = f"{place.ledger}/lock", time.monotonic() + patience_s
     while True:
         os.makedirs(place.ledger, exist_ok=True)
         try:
@@ -329,7 +277,10 @@ def _locked(place: Target) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise OutputError(f"{place.name}: another process is writing it; wait until it has ended") from None
+            if time.monotonic() >= until:
+                raise OutputError(f"{place.name}: another process is writing it; wait until it has ended") from None
+            time.sleep(LOOK_AGAIN_S)
+            continue
         except OSError:
             return handle  # a file system that has no locks
         if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
@@ -340,7 +291,7 @@ def _locked(place: Target) -> int:
 def _rename(place: Target) -> None:
     """Give the complete output its name; a store that it replaces is set aside before and removed after."""
     aside = place.beside("replaced")
-    if not _exists(place.partial):
+    if not exists(place.partial):
         _remove(aside)
     elif is_store(place.path):
         if os.path.isdir(place.path):
@@ -350,12 +301,6 @@ def _rename(place: Target) -> None:
         _remove(aside)
     else:
         os.replace(place.partial, place.path)
-
-
-def _exists(path: str) -> bool:
-    fs, path = locate(path)
-    fs.invalidate_cache()
-    return fs.exists(path)
 
 
 def _remove(path: str) -> None:
@@ -368,7 +313,7 @@ def _remove(path: str) -> None:
             os.unlink(inner)
         return
     for each in (f"{inner}/zarr.json", inner):
-        if _exists(str(fs.unstrip_protocol(each))):
+        if exists(str(fs.unstrip_protocol(each))):
             fs.rm(each, recursive=True)
 
 

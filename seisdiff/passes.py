@@ -12,12 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
-from seisdiff.errors import SeisdiffError
+from seisdiff.errors import OptionError, SeisdiffError
 from seisdiff.gathers import Gathers, Traces, read_gathers
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry
 from seisdiff.outputs import Sink
 from seisdiff.sources import ReadOptions, fingerprint
+from seisdiff.store import is_local, locate
 from seisdiff.survey import SAMPLE_FORMATS, gather_bounds, vertical_dim
 from seisdiff.units import Unit, check_unit_sizes, gather_units, row_units, run_units, unit_bytes
 
@@ -36,7 +37,9 @@ def silent(*_: object) -> None:
 class RunOptions:
     """How a run goes about its work, which never changes its answer.
 
-    `elsewhere` runs the units of a file or store in other processes, as `seisdiff.cluster.on_cluster` gives it.
+    `elsewhere` runs the units of a file or store in other processes, as `seisdiff.cluster.on_cluster` gives it. `share`
+    (k, n) leaves all but every n-th unit, from the k-th on (1 to n), to other processes that do the same; the last of
+    them completes the outputs.
     """
 
     memory_gib: float = 1.0
@@ -46,13 +49,15 @@ class RunOptions:
     progress: Progress = silent
     notify: Notify = silent
     elsewhere: Elsewhere | None = None
+    share: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
     """What a run did; `start_ms` is the smallest, median and largest start time where one was estimated.
 
-    `already_done` says that the output was complete before the run began, so that nothing was done.
+    `already_done` says that the output was complete before the run began, so that nothing was done, `left` how many
+    units other processes have still to do.
     """
 
     gathers: int = 0
@@ -66,6 +71,7 @@ class Summary:
     start_ms: tuple[float, float, float] | None = None
     seconds: float = 0.0
     already_done: bool = False
+    left: int = 0
 
 
 @contextmanager
@@ -74,16 +80,23 @@ def begin_run(
 ) -> Iterator[Ledger]:
     """Give the ledger of a run, with `options` all that decides its answer; refused outputs are refused at once.
 
-    Bad input that comes to light before any unit is done leaves nothing behind.
+    Bad input that comes to light before any unit is done leaves nothing behind, unless others share the run.
     """
+    if run.share is not None:
+        _check_share(run, targets)
+    resume, sharing = run.resume or run.share is not None, run.share is not None
     facts = fingerprint(source, reading, {**options, "memory": run.memory_gib, "history": run.history})
-    with Ledger.begin(targets, facts, resume=run.resume, overwrite=run.overwrite, inputs=[source]) as ledger:
+    begun = Ledger.begin(
+        targets, facts, resume=resume, overwrite=run.overwrite, inputs=[source], patient=sharing
+    )  # fmt: skip
+    with begun as ledger:
         try:
             yield ledger
         except SeisdiffError as error:
             done = ledger.units_done()
-            if not done:
+            if not done and not sharing:
                 ledger.discard()
+            if not done:
                 raise
             raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
 
@@ -122,19 +135,42 @@ def run_pass(work: Pass, options: RunOptions, ledger: Ledger | None) -> Summary:
     units = plan_units(work, options.memory_gib)
     done: dict[int, dict] = dict(ledger.finished) if ledger else {}
     resumed = len(done)
-    pending = [unit for unit in units if unit.number not in done]
+    pending = [unit for unit in _shared_out(units, options.share) if unit.number not in done]
     gathers_done = sum(unit.gathers.stop - unit.gathers.start for unit in units if unit.number in done)
     options.progress(gathers_done, work.survey.sizes["gather"])
+    if options.share and ledger:
+        ledger.close()
     with _collector_at_rest():
         for unit, figures in _finished(work, pending, options, ledger):
             done[unit.number] = figures
             gathers_done += unit.gathers.stop - unit.gathers.start
             options.progress(min(gathers_done, work.survey.sizes["gather"]), work.survey.sizes["gather"])
+    if options.share and ledger:
+        ledger.take_stock()
+        if ledger.complete:
+            return Summary(already_done=True)
+        done |= ledger.finished
+        if len(done) < len(units):
+            return _summary(work, done, resumed, time.monotonic() - began, len(units) - len(done))
     for sink in work.sinks:
         sink.finish(_rows(done, "dead"), _rows(done, "filled"))
     if ledger:
         ledger.publish()
     return _summary(work, done, resumed, time.monotonic() - began)
+
+
+def _check_share(run: RunOptions, targets: Sequence[str]) -> None:
+    """Raise OptionError for a share that is none, and where others could not join in."""
+    if not (run.share and 1 <= run.share[0] <= run.share[1]):
+        raise OptionError(f"a share is K of N, with K from 1 to N; got {run.share}")
+    if run.overwrite:
+        raise OptionError("each share would discard what the others did: leave out --overwrite, and remove OUT first")
+    if far := [target for target in targets if not is_local(locate(target)[0])]:
+        raise OptionError(f"{far[0]}: shares need an output in a folder, whose lock they hold; or use --scheduler")
+
+
+def _shared_out(units: list[Unit], share: tuple[int, int] | None) -> list[Unit]:
+    return units if share is None else units[share[0] - 1 :: share[1]]
 
 
 def plan_units(work: Pass, memory_gib: float) -> list[Unit]:
@@ -215,7 +251,7 @@ def _rows(done: Mapping[int, dict], name: str) -> np.ndarray:
     return np.array(sorted(row for figures in done.values() for row in figures.get(name, [])), dtype=np.int64)
 
 
-def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float) -> Summary:
+def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float, left: int = 0) -> Summary:
     def total(name: str) -> int:
         return sum(int(figures.get(name, 0)) for figures in done.values())
 
@@ -231,4 +267,5 @@ def _summary(work: Pass, done: Mapping[int, dict], resumed: int, seconds: float)
         nonfinite_samples=total("nonfinite"),
         start_ms=(min(starts), float(np.median(starts)), max(starts)) if starts else None,
         seconds=seconds,
+        left=left,
     )

@@ -66,6 +66,14 @@ def test_an_array_of_jobs_takes_every_file_once(surroundings: dict[str, str], tm
     assert [line for line in told if line.startswith("job")] == ["job 2: 2"]
 
 
+def test_an_array_of_jobs_shares_one_store(surroundings: dict[str, str]) -> None:
+    words = ["sbatch", "--array=0-2", str(JOBS / "slurm_units.sh"), "denoise", "in.zarr", "out.zarr", "--method", "fk"]
+    code, told = run(words, surroundings)
+    assert code == 0
+    expected = [f"seisdiff denoise in.zarr out.zarr --method fk --share {k}/3" for k in (1, 2, 3)]
+    assert [line for line in told if line.startswith("seisdiff")] == expected
+
+
 def test_one_job_runs_scheduler_workers_and_command_and_leaves_none(
     surroundings: dict[str, str], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def demultiple(
     memory: opt.Memory = 1.0,
     cluster: opt.Cluster = None,
     scheduler: opt.Scheduler = None,
+    share: opt.Share = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -106,6 +107,6 @@ def demultiple(
     recipe = rst.recipe_of("demultiple", method, options, settings)
     rst.run_restoration(
         source, target, out_dir, recipe, reading, removed=removed, spread=spread, report=report,
-        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, resume=resume,
+        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, share=share, resume=resume,
         overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
     )  # fmt: skip

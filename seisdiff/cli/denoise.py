@@ -47,6 +47,7 @@ def denoise(
     memory: opt.Memory = 1.0,
     cluster: opt.Cluster = None,
     scheduler: opt.Scheduler = None,
+    share: opt.Share = None,
     resume: opt.Resume = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
@@ -70,6 +71,6 @@ def denoise(
     recipe = rst.recipe_of("denoise", method, options, settings)
     rst.run_restoration(
         source, target, out_dir, recipe, reading, removed=removed, spread=spread, report=report,
-        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, resume=resume,
+        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, share=share, resume=resume,
         overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
     )  # fmt: skip

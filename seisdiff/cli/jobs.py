@@ -51,6 +51,7 @@ class Job:
     overwrite: bool
     quiet: bool
     history: bool
+    share: tuple[int, int] | None
 
     def options(self, **where: Any) -> AbstractContextManager[RunOptions]:
         """Give the options of a run, which show its progress while it lasts; `where` names a cluster."""
@@ -71,14 +72,15 @@ class Job:
             check_report_path(beside.report, self.overwrite)
         warnings: list[str] = []
         with self.options() as run:
-            run = replace(run, elsewhere=on.elsewhere, notify=partial(_notify_and_keep, run.notify, warnings))
+            notify = partial(_notify_and_keep, run.notify, warnings)
+            run = replace(run, elsewhere=on.elsewhere, notify=notify, share=self.share)
             summary = restore_file(
                 source, target, self.recipe, removed=beside.removed, spread=beside.spread, reading=self.reading,
                 run=run, sample_format=self.sample_format,
             )  # fmt: skip
             print_summary(summary, target, self.quiet)
             _warn_if_nothing_filled(self.recipe, summary, run)
-        if beside.report is not None:
+        if beside.report is not None and not summary.left:
             self._report(source, target, beside.spread, beside.report, summary, warnings)
         return summary
 
@@ -105,5 +107,7 @@ def _notify_and_keep(notify: Callable[[str], None], heard: list[str], text: str)
 
 def _warn_if_nothing_filled(recipe: RestoreRecipe, summary: Summary, run: RunOptions) -> None:
     makes_new = recipe.refine > 1 or recipe.to_offsets
-    if recipe.task == "interpolate" and not (makes_new or summary.filled_traces or summary.already_done):
+    if recipe.task == "interpolate" and not (
+        makes_new or summary.filled_traces or summary.already_done or summary.left
+    ):
         run.notify("warning: no trace is dead, so none was filled; --refine and --to-offsets make new ones")

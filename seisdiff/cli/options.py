@@ -129,7 +129,29 @@ Scheduler = Annotated[
         help="Run on the workers of a Dask scheduler, which share the folders of IN and OUT.",
     ),
 ]
+Share = Annotated[
+    str | None,
+    typer.Option(
+        "--share",
+        metavar="K/N",
+        rich_help_panel=RUNNING,
+        help="Do every N-th unit from the K-th on, and leave the rest to others that do the same at any time; the last "
+        "completes OUT. For arrays of jobs; go on with one by the same command.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
+
+
+def share_of(text: str | None) -> tuple[int, int] | None:
+    """Return (k, n) of "K/N"; raises OptionError for anything else."""
+    from seisdiff.errors import OptionError
+
+    if text is None:
+        return None
+    words = text.split("/")
+    if len(words) != 2 or not all(word.isdecimal() for word in words):
+        raise OptionError(f"--share {text!r} is no share; expected K/N, such as 3/16")
+    return int(words[0]), int(words[1])
 
 
 def typed_command(context: typer.Context) -> str:

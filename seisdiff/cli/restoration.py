@@ -198,6 +198,7 @@ def run_restoration(
     memory: float,
     cluster: str | None,
     scheduler: str | None,
+    share: str | None,
     resume: bool,
     overwrite: bool,
     quiet: bool,
@@ -207,12 +208,18 @@ def run_restoration(
     """Check the recipe, and run it over one input, several, or a stream."""
     from seisdiff.cli.files import output_of, run_files
     from seisdiff.cli.jobs import Beside, Job
+    from seisdiff.cli.options import share_of
     from seisdiff.cli.streaming import run_stream
     from seisdiff.config import make_recipe
+    from seisdiff.errors import OptionError
 
     checked, beside = make_recipe(recipe), Beside(removed, spread, report)
-    job = Job(checked, reading, sample_format, command, memory, resume, overwrite, quiet, not no_history)
+    job = Job(
+        checked, reading, sample_format, command, memory, resume, overwrite, quiet, not no_history, share_of(share)
+    )  # fmt: skip
     if out_dir is not None:
+        if share:
+            raise OptionError("--share is of one output; for many files use --out-dir alone, or an array over files")
         with job.options(cluster=cluster, scheduler=scheduler) as on:
 
             def run_one(name: str) -> Summary:
@@ -222,7 +229,7 @@ def run_restoration(
     only = _only(target)
     if "-" in (source, only):
         refused = {**vars(beside), "format": sample_format, "cluster": cluster, "scheduler": scheduler}
-        refused |= {"resume": resume, "overwrite": overwrite}
+        refused |= {"resume": resume, "overwrite": overwrite, "share": share}
         return run_stream(source, only, checked, reading, refused, memory=memory, quiet=quiet)
     with job.options(cluster=cluster, scheduler=scheduler) as on:
         job.run(source, only, beside, on)
