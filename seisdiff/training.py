@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
-from seisdiff.diffusion.residual import DiffusionSpec, expected, zone
-from seisdiff.diffusion.training import error_loss, residual_loss
+from seisdiff.diffusion.residual import FIRST, DiffusionSpec, expected_error, level_of, residual, with_residual, zone
+from seisdiff.diffusion.training import diffusion_loss
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import FOUND, advance, advance_of, network_inputs, seen
@@ -36,7 +36,6 @@ from seisdiff.validation import read_recipe
 
 WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
-ERROR_WEIGHT, RESIDUAL_WEIGHT = 0.1, 0.2  # of the losses of diffusion beside that of the regression
 MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
 
@@ -277,15 +276,12 @@ class _Loop:
         return float(loss.detach())
 
     def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
-        """Return the loss of a batch: that of a regression, for diffusion now and then that of residuals."""
-        recipe, target, signal = self.recipe, pair.target / level, pair.signal / level
+        """Return the loss of a batch."""
+        recipe, target = self.recipe, pair.target / level
         if recipe.diffusion is None:
-            return balanced_loss(self.model(inputs)[:, 0], target, signal, pair.wanted, recipe)
-        if self._now_and_then(number, "residuals") >= recipe.diffusion.regression:
-            return RESIDUAL_WEIGHT * residual_loss(self.model, inputs, target, recipe.task, self._draws(number))
-        known = expected(self.model, inputs, None)
-        loss = balanced_loss(known.mean, target, signal, pair.wanted, recipe)
-        return loss + ERROR_WEIGHT * error_loss(known, target, zone(inputs, recipe.task))
+            return balanced_loss(self.model(inputs)[:, 0], target, pair.signal / level, pair.wanted, recipe)
+        errors = self._now_and_then(number, "errors") < recipe.diffusion.errors
+        return diffusion_loss(self.model, inputs, target, recipe.task, self._draws(number), errors)
 
     def _now_and_then(self, number: int, what: str) -> float:
         """Return a number between 0 and 1 that belongs to a batch."""
@@ -312,8 +308,16 @@ class _Loop:
         return inputs
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer; that of a diffusion model without noise."""
-        return self.model(inputs)[:, 0] if self.recipe.diffusion is None else expected(self.model, inputs, None).mean
+        """Return the network's answer; for diffusion the guide's, and the residual that the network expects beside it.
+
+        Of noise of no size at the level at which draws begin.
+        """
+        if self.recipe.diffusion is None:
+            return self.model(inputs)[:, 0]
+        where, error = zone(inputs, self.recipe.task), expected_error(self.model, inputs, None)
+        level = level_of(torch.full((len(inputs),), FIRST, device=inputs.device))
+        shown = with_residual(inputs, error, torch.zeros_like(error), where)
+        return inputs[:, FOUND].float() + error * residual(self.model, shown, None, level) * where
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""

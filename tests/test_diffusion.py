@@ -15,9 +15,8 @@ from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import (
     TYPICAL,
     DiffusionSpec,
-    Expected,
     draw,
-    expected,
+    expected_error,
     noised,
     scheduler,
     weights,
@@ -40,18 +39,17 @@ from tests.test_training import NETWORK, SCENES, losses, recipe
 
 
 class Gaussian(torch.nn.Module):
-    """The ideal network where answers are normal and independent, of mean `mean` and deviation `width` (trace)."""
+    """The ideal network where answers are normal and independent about what is found, of deviation `width` (trace)."""
 
-    def __init__(self, mean: float, width: torch.Tensor) -> None:
+    def __init__(self, width: torch.Tensor) -> None:
         super().__init__()
-        self.mean, self.width = mean, width[None, :, None]
+        self.width = width[None, :, None]
 
     def forward(self, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
         kept = scheduler(1).alphas_cumprod[(level * 999).round().long()][:, None, None]
-        nothing = torch.zeros_like(inputs[:, -2])
-        mean, error = nothing + self.mean, nothing + (self.width / TYPICAL).log()
-        assert float(level[0]) == 1 or torch.allclose(inputs[:, [FOUND, -1]], torch.stack([mean, error], dim=1))
-        return torch.stack([mean, error, kept.sqrt() * inputs[:, -2]], dim=1)
+        error = torch.zeros_like(inputs[:, -2]) + (self.width / TYPICAL).log()
+        assert float(level[0]) == 1 or torch.allclose(inputs[:, -1], error)
+        return torch.stack([error, kept.sqrt() * inputs[:, -2]], dim=1)
 
 
 def shown(gathers: int = 1, traces: int = 64, samples: int = 512) -> torch.Tensor:
@@ -76,9 +74,10 @@ def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
 def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int) -> None:
     inputs, width = shown(), torch.linspace(0.01, 1.0, 64)
     noise = torch.stack([addressed_noise(1, torch.tensor([5]), number, 64, 512) for number in (0, 1)], dim=1)
-    made = draw(Gaussian(0.4, width), inputs, None, noise, torch.ones_like(inputs[:, 0]), DiffusionSpec(), steps)
+    where, ideal = torch.ones_like(inputs[:, 0]), Gaussian(width)
+    made = draw(ideal, inputs, None, noise, where, DiffusionSpec(), steps)
     assert made.shape == noise.shape
-    off = (made - 0.4) / width[:, None]
+    off = (made - 3.0) / width[:, None]
     assert float(off.mean()) == pytest.approx(0, abs=0.01)
     found = off.std((0, 1, 3))
     passed = scheduler((3 * steps + 1) // 2).timesteps[-steps:]
@@ -87,10 +86,8 @@ def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int) -> 
     wanted = np.prod(np.cos(np.diff(angles)))  # a pass turns x, and keeps what is along it; many passes lose nothing
     assert steps < 100 or wanted > 0.99
     assert found.numpy() == pytest.approx(wanted * noise.std((0, 1, 3)).numpy(), rel=0.02)
-    warm = draw(
-        Gaussian(0.4, width), inputs, None, noise, torch.ones_like(inputs[:, 0]), DiffusionSpec(temperature=2.0), steps
-    )
-    assert torch.allclose(warm - 0.4, 2 * (made - 0.4), atol=1e-5)
+    warm = draw(ideal, inputs, None, noise, where, DiffusionSpec(temperature=2.0), steps)
+    assert torch.allclose(warm - 3.0, 2 * (made - 3.0), atol=1e-5)
 
 
 def test_the_expected_error_is_learnt_as_its_root_mean_square() -> None:
@@ -98,21 +95,19 @@ def test_the_expected_error_is_learnt_as_its_root_mean_square() -> None:
     target = torch.randn(4, 8, 64) * torch.tensor([0.01, 0.1, 0.5, 2.0])[:, None, None]
     logarithm = torch.zeros(4, 1, 1, requires_grad=True)
     optimizer = torch.optim.Adam([logarithm], lr=0.05)
-    mean = torch.zeros_like(target, requires_grad=True)
     for _ in range(300):
         optimizer.zero_grad()
-        error_loss(Expected(mean, logarithm.exp()), target, torch.ones_like(target)).backward()
+        error_loss(logarithm.exp(), target, torch.ones_like(target)).backward()
         optimizer.step()
     assert torch.allclose(logarithm.exp()[:, 0, 0], target.square().mean((1, 2)).sqrt(), rtol=0.02)
-    assert mean.grad is None  # it is not to change
 
 
 def test_expected_errors_stay_within_bounds() -> None:
-    network = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 8, "out_channels": 3, "noise_level": True}))
+    network = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 8, "out_channels": 2, "noise_level": True}))
     fold = network.spec.time_fold
     with torch.no_grad():
-        network.leave.bias[fold : 2 * fold] = 50.0  # type: ignore[index]
-    assert torch.allclose(expected(network, shown(1, 8, 32), None).error, torch.tensor(TYPICAL * np.exp(4.0)).float())
+        network.leave.bias[:fold] = 50.0  # type: ignore[index]
+    assert torch.allclose(expected_error(network, shown(1, 8, 32), None), torch.tensor(TYPICAL * np.exp(4.0)).float())
 
 
 def test_nothing_is_uncertain_outside_of_the_zone() -> None:
@@ -153,15 +148,16 @@ def test_a_network_grows_without_another_answer() -> None:
     large = grown(small, small.spec.model_copy(update={"in_channels": 7, "noise_level": True}))
     assert large is not None
     inputs = torch.randn(2, 7, 8, 32)
-    answers = large(inputs, None, torch.rand(2))
-    assert torch.allclose(answers[:, :1], small(inputs[:, :6]), atol=1e-6)
-    assert not answers[:, 1:].any()
+    assert torch.allclose(large(inputs, None, torch.rand(2)), small(inputs[:, :6]), atol=1e-6)
+    two = grown(large, large.spec.model_copy(update={"out_channels": 2}))
+    assert two is not None
+    assert not two(inputs, None, torch.rand(2)).any()
     assert grown(small, small.spec.model_copy(update={"widths": (8, 16)})) is None
     assert grown(large, small.spec) is None
 
 
 def diffusion_recipe(guide: Path, task: str, **changes: object) -> TrainRecipe:
-    network = NETWORK | {"in_channels": 8, "out_channels": 3, "noise_level": True}
+    network = NETWORK | {"in_channels": 8, "out_channels": 2, "noise_level": True}
     made = {"network": network, "guide": str(guide), "diffusion": {}, "again": 0.0, "passes": 1, "absolute_weight": 0.0}
     return recipe(task, **made, **changes)
 
@@ -179,7 +175,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         generator = torch.Generator().manual_seed(0)
         entry, leave = weights["enter.weight"], weights["leave.weight"]
         fold = entry.shape[1] // 8
-        x, residual = entry[:, -2 * fold : -fold], leave[2 * fold :]
+        x, residual = entry[:, -2 * fold : -fold], leave[fold:]
         x[:], residual[:] = (0.1 * torch.randn(part.shape, generator=generator) for part in (x, residual))
         save_file(weights, made[task] / WEIGHTS)  # so that noise matters after so few steps
     return made

@@ -1,17 +1,16 @@
 """Diffusion of residuals: what a regression leaves uncertain is drawn in a few passes of a like network.
 
-Without noise, the network is one more regression around a U-Net's answer: it tells the answer's mean m, and how far the
-truth may be from it, sample by sample, the scale s. Diffused is the residual z = (y - m) / s of the answer y, whose
-variance is about 1 wherever it is, in small and in large uncertainty: x = alpha z + sigma noise, on a cosine schedule
-(Nichol and Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at two
-thirds of the levels, where x is nearly all noise and of the same variance; deterministic DDIM (Song et al., 2021) goes
-on from there.
+A U-Net's answer m is near the mean of what the answer y may be given the gather. Without noise, the network tells how
+far the truth may be from m, sample by sample: the scale s. Diffused is the residual z = (y - m) / s, whose variance is
+about 1 wherever it is, in small and in large uncertainty: x = alpha z + sigma noise, on a cosine schedule (Nichol and
+Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at two thirds of the
+levels, where x is nearly all noise and of the same variance; deterministic DDIM (Song et al., 2021) goes on from there.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,8 +27,7 @@ TYPICAL = 0.05  # error of balanced answers
 FARTHEST = 4.0  # how far the logarithm of an expected error may be from that of a typical one
 HEAVIEST = 5.0
 SOFTENED = 0.05
-#: What a diffusion network has beyond a U-Net: inputs x and the expected error, outputs the expected error and z.
-MORE_INPUTS, OUTPUTS = 2, 3
+MORE_INPUTS = 2  # of a diffusion network beside those of a U-Net: x and the expected error
 
 
 class DiffusionSpec(BaseModel):
@@ -37,20 +35,9 @@ class DiffusionSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    regression: float = Field(default=0.3, ge=0, le=1, description="share of the training without noise")
+    errors: float = Field(default=0.3, ge=0, le=1, description="share of the training on the error to expect")
     steps: int = Field(default=2, ge=1, le=100, description="passes of one draw")
     temperature: float = Field(default=1.0, gt=0, description="by which draws are farther from their mean")
-
-
-class Expected(NamedTuple):
-    """An answer (gather, trace, time) in the balance of a network's inputs, and the error that it may have."""
-
-    mean: torch.Tensor
-    error: torch.Tensor
-
-    def within(self, where: torch.Tensor) -> Expected:
-        """Return what counts: elsewhere the mean is zero, and the error what a network takes for nothing special."""
-        return Expected(self.mean * where, torch.where(where > 0, self.error, TYPICAL))
 
 
 @lru_cache(maxsize=8)
@@ -93,18 +80,16 @@ def weights(times: torch.Tensor) -> torch.Tensor:
     return (1 / (1 - kept + SOFTENED)).clamp_max(HEAVIEST)
 
 
-def expected(network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None) -> Expected:
-    """Return what a network answers to inputs `shown` without noise, and the error that it expects of it."""
+def expected_error(network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """Return the error (gather, trace, time) that a network expects of what is found in inputs `shown`, balanced."""
     nothing, level = torch.zeros_like(shown[:, :MORE_INPUTS]), torch.ones(len(shown), device=shown.device)
     out = network(torch.cat([shown, nothing], dim=1), valid, level.to(shown)).float()
-    return Expected(out[:, 0], TYPICAL * out[:, 1].clamp(-FARTHEST, FARTHEST).exp())
+    return TYPICAL * out[:, 0].clamp(-FARTHEST, FARTHEST).exp()
 
 
-def with_residual(shown: torch.Tensor, known: Expected, x: torch.Tensor) -> torch.Tensor:
-    """Return inputs in which the mean is what is found, followed by noisy residuals and the expected error."""
-    shown = shown.clone()
-    shown[:, FOUND] = known.mean.to(shown.dtype)
-    further = torch.stack([x, (known.error / TYPICAL).log()], dim=1)
+def with_residual(shown: torch.Tensor, error: torch.Tensor, x: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Return inputs with noisy residuals and the expected error, which are nothing special where nothing counts."""
+    further = torch.stack([x, (error / TYPICAL).log()], dim=1) * where[:, None]
     return torch.cat([shown, further.to(shown.dtype)], dim=1)
 
 
@@ -112,7 +97,7 @@ def residual(
     network: torch.nn.Module, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor
 ) -> torch.Tensor:
     """Return the residual (gather, trace, time) that a network predicts from inputs with a noisy one."""
-    return network(inputs, valid, level)[:, 2].float()
+    return network(inputs, valid, level)[:, 1].float()
 
 
 @torch.inference_mode()
@@ -125,13 +110,13 @@ def draw(
     `noise` (gather, draw, trace, time) decides which draws, `where` (gather, trace, time) where anything is uncertain.
     The same noise gives the same draw, whatever else is in the batch.
     """
-    known = expected(network, shown, valid).within(where)
+    found, error = shown[:, FOUND].float(), expected_error(network, shown, valid)
     plan = scheduler((3 * steps + 1) // 2)  # a third of the levels is left out
     made = []
     for x in (noise * where[:, None]).unbind(1):
         for time in plan.timesteps[-steps:]:
             level = level_of(time.expand(len(shown))).to(shown)
-            found = residual(network, with_residual(shown, known, x), valid, level) * where
-            x = plan.step(found, int(time), x, return_dict=False)[0]
-        made.append(known.mean + spec.temperature * known.error * x)
+            z = residual(network, with_residual(shown, error, x, where), valid, level) * where
+            x = plan.step(z, int(time), x, return_dict=False)[0]
+        made.append(found + spec.temperature * error * x)
     return torch.stack(made, dim=1)

@@ -1,13 +1,12 @@
-"""What a diffusion model learns: the error of its own answer, and residuals at random noise levels."""
+"""What a diffusion model learns: the error of its guide's answer, and residuals at random noise levels."""
 
 from __future__ import annotations
 
 import torch
 
 from seisdiff.diffusion.residual import (
-    Expected,
     draw_times,
-    expected,
+    expected_error,
     level_of,
     noised,
     residual,
@@ -16,35 +15,40 @@ from seisdiff.diffusion.residual import (
     zone,
 )
 from seisdiff.draws import Draws
+from seisdiff.networks.inputs import FOUND
 
 MOST = 8.0  # expected errors that a residual may be: what is farther off teaches no more
 
 
-def error_loss(known: Expected, target: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Return the negative log-likelihood of targets (scene, trace, time), normal about a mean that is not to change.
+def error_loss(error: torch.Tensor, off: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Return the negative log-likelihood of what answers are `off` by (scene, trace, time), normal of width `error`.
 
     It is least where the expected error is the root mean square of the error that comes.
     """
-    off = ((target - known.mean.detach()) / known.error).square()
-    return _mean(known.error.log() + 0.5 * off, where)
+    return _mean(error.log() + 0.5 * (off / error).square(), where)
 
 
-def residual_loss(
-    model: torch.nn.Module, inputs: torch.Tensor, target: torch.Tensor, task: str, draws: Draws
+def diffusion_loss(
+    model: torch.nn.Module, inputs: torch.Tensor, target: torch.Tensor, task: str, draws: Draws, errors: bool
 ) -> torch.Tensor:
-    """Return the mean square error of the residuals that a model finds under noise, weighted by level.
+    """Return the loss of the errors that a model expects, or the mean square error of the residuals that it finds.
 
     `inputs` are balanced, with the guide's answer as what is found, `target` (scene, trace, time) is in the same
-    balance; `draws` holds one address a scene.
+    balance; `draws` holds one address a scene. Residuals count by noise level, and half of their weight goes by the
+    error that is expected: what is large to the eye must not be lost among what is small.
     """
-    where = zone(inputs, task)
+    where, off = zone(inputs, task), target - inputs[:, FOUND]
+    if errors:
+        return error_loss(expected_error(model, inputs, None), off, where)
     with torch.no_grad():
-        known = expected(model, inputs, None).within(where)
-    truth = ((target - known.mean) / known.error).clamp(-MOST, MOST) * where
+        error = expected_error(model, inputs, None)
+    truth = (off / error).clamp(-MOST, MOST) * where
     times = draw_times(draws.uniform("time"))
     x = noised(truth, draws.normal("noise", *target.shape[1:]) * where, times)
-    found = residual(model, with_residual(inputs, known, x), None, level_of(times))
-    return _mean((found - truth).square() * weights(times)[:, None, None], where)
+    found = residual(model, with_residual(inputs, error, x, where), None, level_of(times))
+    size = (error * where).sum((1, 2), keepdim=True) / where.sum((1, 2), keepdim=True).clamp_min(1)
+    weight = weights(times)[:, None, None] * 0.5 * (1 + error / size.clamp_min(1e-6))
+    return _mean((found - truth).square() * weight, where)
 
 
 def _mean(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
