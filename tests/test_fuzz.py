@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,6 @@ from seisdiff.survey import make_survey
 from tests.segy_files import write_segy
 
 _COUNT = 1000
-_THROUGH_COMMAND = 50
 _LARGEST_GROWTH_KIB = 1_500_000
 #: Bytes, from 1, of the words that decide how a file is read.
 _DECIDING_BYTES = (
@@ -108,19 +105,6 @@ def test_mutated_files_in_process(originals: list[Path], tmp_path: Path, capsys:
             shutil.rmtree(out) if out.is_dir() else out.unlink()
     assert 0.1 < np.mean(np.array(codes) == 2) < 0.9, "the mutations are all fatal or all harmless"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < _LARGEST_GROWTH_KIB
-
-
-def test_mutated_files_through_the_command(originals: list[Path], tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    for number in range(_THROUGH_COMMAND):
-        original = originals[number % len(originals)]
-        path = tmp_path / f"damaged{number}{original.suffix}"
-        path.write_bytes(mutate(original.read_bytes(), rng))
-        arguments, out = command_for(number, path)
-        done = subprocess.run(
-            [sys.executable, "-m", "seisdiff", *arguments], capture_output=True, text=True, timeout=60
-        )
-        check(done.returncode, done.stderr, path, out)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
