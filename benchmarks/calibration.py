@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.optimize import least_squares
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
-from seisdiff.diffusion.residual import DiffusionSpec
+from seisdiff.diffusion.residual import DiffusionSpec, calibrated
 from seisdiff.engine import restore
 from seisdiff.judge import open_judge
 from seisdiff.pretrained import CARD, model_card
@@ -41,10 +42,15 @@ LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 class Drawn(NamedTuple):
-    """A held-out gather restored with draws as they come, (gather, trace, time): error, and spread of draws."""
+    """A held-out gather restored, (gather, trace, time): its error, the variance of draws, and the error expected."""
 
     error: torch.Tensor
-    spread: torch.Tensor
+    variance: torch.Tensor
+    expected: torch.Tensor
+
+    def spread(self, spec: DiffusionSpec) -> torch.Tensor:
+        """Return the calibrated spread."""
+        return calibrated(self.variance, self.expected, spec)
 
 
 def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
@@ -61,25 +67,34 @@ def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
             start = pair.start_ms[one, None].double().expand_as(offset)
             batch = Batch(pair.degraded[one], offset, pair.live[one], times, start, torch.tensor([number]))
             restorer = DiffusionRestorer(recipe.task, options, largest)
-            restorer.diffusion = DiffusionSpec()
-            signal, spread = restorer.restore(batch)
-            assert spread is not None
-            yield Drawn(signal - truth[one], spread)
+            answer, variance, expected = restorer.drawn(batch)
+            assert variance is not None
+            yield Drawn(restorer.applied(batch, answer) - truth[one], variance, expected)
 
 
 def fitted(scenes: Sequence[Drawn], spec: DiffusionSpec) -> DiffusionSpec:
-    """Return the temperature that brings errors over spreads nearest to 1, in parts of growing spread."""
-    error, spread = (np.concatenate(parts) for parts in zip(*of_scenes(scenes, DiffusionSpec()), strict=True))
-    parts = np.array_split(np.argsort(spread, kind="stable"), FITTED_PARTS)
-    ratios = [np.mean(error[part] ** 2) / np.mean(spread[part] ** 2) for part in parts]
-    return spec.model_copy(update={"temperature": round(float(np.exp(np.mean(np.log(ratios)) / 2)), 3)})
+    """Return the temperature and the share that bring errors over spreads nearest to 1, in parts of growing spread."""
+    rows = []
+    for one in scenes:
+        there = one.expected > 0
+        powers = np.stack([part[there].numpy() for part in (one.error.square(), one.variance, one.expected.square())])
+        rows.append(powers / powers[2].mean())
+    powers = np.concatenate(rows, axis=1)
+    parts = np.array_split(np.argsort(powers[2]), FITTED_PARTS)
+    error, draws, expected = np.stack([powers[:, part].mean(axis=1) for part in parts], axis=1)
+
+    def off(logs: np.ndarray) -> np.ndarray:
+        return np.log(np.exp(2 * logs[0]) * draws + np.exp(2 * logs[1]) * expected) - np.log(error)
+
+    temperature, share = np.exp(least_squares(off, [0.0, 0.0]).x).round(3).tolist()
+    return spec.model_copy(update={"temperature": max(temperature, 1e-3), "share": share})
 
 
 def of_scenes(scenes: Sequence[Drawn], spec: DiffusionSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield errors and spreads of held-out gathers, where anything is uncertain."""
     for one in scenes:
-        there = one.spread > 0
-        yield at_one(one.error[there].numpy(), spec.temperature * one.spread[there].numpy())
+        spread = one.spread(spec)
+        yield at_one(one.error[spread > 0].numpy(), spread[spread > 0].numpy())
 
 
 def at_one(error: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +151,7 @@ def write_spec(model: Path, spec: DiffusionSpec) -> None:
     card = model_card(model)
     card["recipe"]["diffusion"] = spec.model_dump(mode="json")
     (model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"{model.name}: temperature {spec.temperature:.3f}", flush=True)
+    print(f"{model.name}: temperature {spec.temperature:.3f}, share {spec.share:.3f}", flush=True)
 
 
 def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
@@ -166,7 +181,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--batches", type=int, default=12, help="batches of held-out scenes")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
-    parser.add_argument("--write", action="store_true", help="fit the temperature to the held-out scenes")
+    parser.add_argument("--write", action="store_true", help="fit temperature and share to the held-out scenes")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     found = {}

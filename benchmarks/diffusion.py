@@ -79,7 +79,7 @@ def measure(model: Path, published: float) -> dict[str, dict[str, float]]:
     return {
         name: {
             "ms a gather": time_ms(model, card["task"], steps, samples),
-            "fewer operations": published / (guide + (1 + steps * samples) * own),
+            "fewer operations": published / (guide + steps * samples * own),
         }
         for name, (steps, samples) in plans.items()
     }

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import tempfile
 import time
@@ -27,7 +26,7 @@ from seisdiff.config import RestoreRecipe, make_recipe
 from seisdiff.engine import restore_file
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import shipped_models
-from seisdiff.restorers.diffusion import AT_ONCE, DiffusionOptions, DiffusionRestorer
+from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.training import load_train_recipe, save_model
 
@@ -81,8 +80,7 @@ def bare_of(recipe: RestoreRecipe) -> float:
     if isinstance(recipe.spec, DiffusionOptions):
         diffusion = DiffusionRestorer("demultiple", recipe.spec, FAR_M)
         guide = bare_seconds(diffusion.guide, diffusion.guide.network) * diffusion.guide.passes
-        passes = math.ceil(recipe.spec.samples / AT_ONCE) + diffusion.steps * recipe.spec.samples
-        return guide + passes * bare_seconds(diffusion, diffusion.network)
+        return guide + bare_seconds(diffusion, diffusion.network) * diffusion.steps * recipe.spec.samples
     assert isinstance(recipe.spec, UnetSpec)
     unet = UnetRestorer("demultiple", recipe.spec, FAR_M)
     return bare_seconds(unet, unet.network) * unet.passes

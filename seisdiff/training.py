@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
-from seisdiff.diffusion.residual import FIRST, DiffusionSpec, expected_error, level_of, residual, with_residual, zone
-from seisdiff.diffusion.training import diffusion_loss
+from seisdiff.diffusion.residual import DiffusionSpec, draw, expected_error, zone
+from seisdiff.diffusion.training import error_loss, noisy_inputs
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import FOUND, advance, advance_of, network_inputs, seen
@@ -36,6 +36,7 @@ from seisdiff.validation import read_recipe
 
 WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
+ERROR_WEIGHT = 0.1  # in the loss of diffusion, of the error to expect
 MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
 
@@ -148,6 +149,7 @@ def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
 
 def balanced_loss(
     predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, recipe: TrainRecipe,
+    weight: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:  # fmt: skip
     """Return mean absolute plus root mean square errors over wanted traces, of balanced amplitudes.
 
@@ -159,7 +161,7 @@ def balanced_loss(
     absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
     strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
     error = recipe.absolute_weight * absolute + recipe.rms_weight * torch.sqrt(square + 1e-8)
-    return (error * torch.rsqrt(strength)).mean()
+    return (error * torch.rsqrt(strength) * weight).mean()
 
 
 def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
@@ -276,12 +278,17 @@ class _Loop:
         return float(loss.detach())
 
     def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
-        """Return the loss of a batch."""
-        recipe, target = self.recipe, pair.target / level
+        """Return the loss of a batch; that of diffusion teaches besides, at pure noise, which error to expect."""
+        recipe, target, signal = self.recipe, pair.target / level, pair.signal / level
         if recipe.diffusion is None:
-            return balanced_loss(self.model(inputs)[:, 0], target, pair.signal / level, pair.wanted, recipe)
-        errors = self._now_and_then(number, "errors") < recipe.diffusion.errors
-        return diffusion_loss(self.model, inputs, target, recipe.task, self._draws(number), errors)
+            return balanced_loss(self.model(inputs)[:, 0], target, signal, pair.wanted, recipe)
+        shown, noise_level, weight = noisy_inputs(
+            inputs, target, recipe.task, recipe.diffusion, self._draws(number)
+        )  # fmt: skip
+        out = self.model(shown, None, noise_level)
+        regression = zone(inputs, recipe.task) * (noise_level == 1)[:, None, None]
+        errors = error_loss(target - out[:, 0].detach(), expected_error(out), regression)
+        return balanced_loss(out[:, 0], target, signal, pair.wanted, recipe, weight) + ERROR_WEIGHT * errors
 
     def _now_and_then(self, number: int, what: str) -> float:
         """Return a number between 0 and 1 that belongs to a batch."""
@@ -308,16 +315,11 @@ class _Loop:
         return inputs
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer; for diffusion the guide's, and the residual that the network expects beside it.
-
-        Of noise of no size at the level at which draws begin.
-        """
+        """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""
         if self.recipe.diffusion is None:
             return self.model(inputs)[:, 0]
-        where, error = zone(inputs, self.recipe.task), expected_error(self.model, inputs, None)
-        level = level_of(torch.full((len(inputs),), FIRST, device=inputs.device))
-        shown = with_residual(inputs, error, torch.zeros_like(error), where)
-        return inputs[:, FOUND].float() + error * residual(self.model, shown, None, level) * where
+        nothing = torch.zeros_like(inputs[:, 0])
+        return draw(self.model, inputs, None, nothing, nothing, self.recipe.diffusion, 1)[:, 0]
 
     def _share_of_rate(self, number: int) -> float:
         """Return the learning rate's share: a linear rise, then a half cosine down."""

@@ -15,6 +15,7 @@ from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import (
     TYPICAL,
     DiffusionSpec,
+    calibrated,
     draw,
     expected_error,
     noised,
@@ -37,19 +38,22 @@ from tests.contracts import RestorerContract, pad_traces, scaled_batch
 from tests.small_lines import RawFile, line_file, small_line
 from tests.test_training import NETWORK, SCENES, losses, recipe
 
+SPEC = DiffusionSpec(scale=0.5)
+
 
 class Gaussian(torch.nn.Module):
-    """The ideal network where answers are normal and independent about what is found, of deviation `width` (trace)."""
+    """The ideal network where residuals are normal, of mean `mean` and standard deviation `width`, all independent."""
 
-    def __init__(self, width: torch.Tensor) -> None:
+    def __init__(self, mean: float, width: float) -> None:
         super().__init__()
-        self.width = width[None, :, None]
+        self.mean, self.width = mean, width
 
     def forward(self, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
         kept = scheduler(1).alphas_cumprod[(level * 999).round().long()][:, None, None]
-        error = torch.zeros_like(inputs[:, -2]) + (self.width / TYPICAL).log()
-        assert float(level[0]) == 1 or torch.allclose(inputs[:, -1], error)
-        return torch.stack([error, kept.sqrt() * inputs[:, -2]], dim=1)
+        x, power = inputs[:, -1], kept * self.width**2
+        guess = self.mean + kept.sqrt() * self.width**2 / (power + 1 - kept) * (x - kept.sqrt() * self.mean)
+        error = torch.full_like(x, self.width * SPEC.scale / TYPICAL).log() * (level == 1)[:, None, None]
+        return torch.stack([inputs[:, FOUND] + SPEC.scale * guess, error], dim=1)
 
 
 def shown(gathers: int = 1, traces: int = 64, samples: int = 512) -> torch.Tensor:
@@ -70,44 +74,47 @@ def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
     assert weights(torch.tensor([999, 500, 0])).tolist() == pytest.approx([0.952, 1.8, 5.0], abs=0.05)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4, 100])
-def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int) -> None:
-    inputs, width = shown(), torch.linspace(0.01, 1.0, 64)
-    noise = torch.stack([addressed_noise(1, torch.tensor([5]), number, 64, 512) for number in (0, 1)], dim=1)
-    where, ideal = torch.ones_like(inputs[:, 0]), Gaussian(width)
-    made = draw(ideal, inputs, None, noise, where, DiffusionSpec(), steps)
-    assert made.shape == noise.shape
-    off = (made - 3.0) / width[:, None]
-    assert float(off.mean()) == pytest.approx(0, abs=0.01)
-    found = off.std((0, 1, 3))
-    passed = scheduler((3 * steps + 1) // 2).timesteps[-steps:]
-    angles = [*np.arccos(scheduler(1).alphas_cumprod.sqrt()[passed].numpy()), 0.0]
-    assert angles[0] <= np.deg2rad(60.5)
-    wanted = np.prod(np.cos(np.diff(angles)))  # a pass turns x, and keeps what is along it; many passes lose nothing
-    assert steps < 100 or wanted > 0.99
-    assert found.numpy() == pytest.approx(wanted * noise.std((0, 1, 3)).numpy(), rel=0.02)
-    warm = draw(ideal, inputs, None, noise, where, DiffusionSpec(temperature=2.0), steps)
-    assert torch.allclose(warm - 3.0, 2 * (made - 3.0), atol=1e-5)
+@pytest.mark.parametrize(("steps", "tolerance"), [(1, None), (100, 0.03)])
+def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tolerance: float | None) -> None:
+    inputs = shown()
+    noise = addressed_noise(1, torch.tensor([5]), 0, 64, 512)
+    made, error = draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), SPEC, steps).unbind(1)
+    assert torch.allclose(error, torch.tensor(0.8 * SPEC.scale))  # what is said at pure noise
+    residual = (made - 3.0) / SPEC.scale
+    assert float(residual.mean()) == pytest.approx(0.4, abs=0.02)
+    if tolerance is None:  # one pass is a regression
+        assert float(residual.std()) < 1e-3
+    else:
+        assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
 
 
-def test_the_expected_error_is_learnt_as_its_root_mean_square() -> None:
+def test_the_spread_is_that_of_draws_and_of_the_error_that_is_expected() -> None:
+    variance, error = torch.full((1, 12, 64), 0.25), torch.full((1, 12, 64), 2.0)
+    assert torch.allclose(calibrated(variance, error, DiffusionSpec(temperature=3.0)), torch.tensor(1.5))
+    both = calibrated(variance, error, DiffusionSpec(temperature=3.0, share=1.0))
+    assert torch.allclose(both, torch.tensor(2.5))
+
+
+def test_the_expected_error_is_learnt_as_a_root_mean_square() -> None:
     torch.manual_seed(0)
-    target = torch.randn(4, 8, 64) * torch.tensor([0.01, 0.1, 0.5, 2.0])[:, None, None]
+    off = torch.randn(4, 8, 64) * torch.tensor([0.01, 0.1, 0.5, 2.0])[:, None, None]
+    where = torch.ones_like(off)
+    where[:, 5:] = 0
     logarithm = torch.zeros(4, 1, 1, requires_grad=True)
     optimizer = torch.optim.Adam([logarithm], lr=0.05)
     for _ in range(300):
         optimizer.zero_grad()
-        error_loss(logarithm.exp(), target, torch.ones_like(target)).backward()
+        error_loss(off, logarithm.exp(), where).backward()
         optimizer.step()
-    assert torch.allclose(logarithm.exp()[:, 0, 0], target.square().mean((1, 2)).sqrt(), rtol=0.02)
+    assert torch.allclose(logarithm.exp()[:, 0, 0], off[:, :5].square().mean((1, 2)).sqrt(), rtol=0.02)
+    assert float(error_loss(off, torch.ones_like(off), 0 * where)) == 0
 
 
 def test_expected_errors_stay_within_bounds() -> None:
-    network = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 8, "out_channels": 2, "noise_level": True}))
-    fold = network.spec.time_fold
-    with torch.no_grad():
-        network.leave.bias[:fold] = 50.0  # type: ignore[index]
-    assert torch.allclose(expected_error(network, shown(1, 8, 32), None), torch.tensor(TYPICAL * np.exp(4.0)).float())
+    out = torch.zeros(1, 2, 3, 4)
+    assert torch.allclose(expected_error(out), torch.tensor(TYPICAL))
+    out[:, 1] = 50
+    assert torch.allclose(expected_error(out), torch.tensor(TYPICAL * np.exp(4.0)).float())
 
 
 def test_nothing_is_uncertain_outside_of_the_zone() -> None:
@@ -145,19 +152,18 @@ def test_a_network_grows_without_another_answer() -> None:
     small = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 6, "time_fold": 2}))
     with torch.no_grad():
         small.leave.weight.normal_()
-    large = grown(small, small.spec.model_copy(update={"in_channels": 7, "noise_level": True}))
+    large = grown(small, small.spec.model_copy(update={"in_channels": 7, "out_channels": 2, "noise_level": True}))
     assert large is not None
     inputs = torch.randn(2, 7, 8, 32)
-    assert torch.allclose(large(inputs, None, torch.rand(2)), small(inputs[:, :6]), atol=1e-6)
-    two = grown(large, large.spec.model_copy(update={"out_channels": 2}))
-    assert two is not None
-    assert not two(inputs, None, torch.rand(2)).any()
+    answers = large(inputs, None, torch.rand(2))
+    assert torch.allclose(answers[:, :1], small(inputs[:, :6]), atol=1e-6)
+    assert not answers[:, 1:].any()
     assert grown(small, small.spec.model_copy(update={"widths": (8, 16)})) is None
     assert grown(large, small.spec) is None
 
 
 def diffusion_recipe(guide: Path, task: str, **changes: object) -> TrainRecipe:
-    network = NETWORK | {"in_channels": 8, "out_channels": 2, "noise_level": True}
+    network = NETWORK | {"in_channels": 7, "out_channels": 2, "noise_level": True}
     made = {"network": network, "guide": str(guide), "diffusion": {}, "again": 0.0, "passes": 1, "absolute_weight": 0.0}
     return recipe(task, **made, **changes)
 
@@ -172,11 +178,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         guide = train_model(recipe(task, steps=12), SCENES, folder / "guide")
         made[task] = train_model(diffusion_recipe(guide, task, steps=12), SCENES, folder / "diffusion")
         weights = load_file(made[task] / WEIGHTS)
-        generator = torch.Generator().manual_seed(0)
-        entry, leave = weights["enter.weight"], weights["leave.weight"]
-        fold = entry.shape[1] // 8
-        x, residual = entry[:, -2 * fold : -fold], leave[fold:]
-        x[:], residual[:] = (0.1 * torch.randn(part.shape, generator=generator) for part in (x, residual))
+        entry = weights["enter.weight"]
+        fold = entry.shape[1] // 7
+        entry[:, -fold:] = 0.1 * torch.randn(entry[:, -fold:].shape, generator=torch.Generator().manual_seed(0))
         save_file(weights, made[task] / WEIGHTS)  # so that noise matters after so few steps
     return made
 
@@ -186,7 +190,7 @@ def test_training_begins_with_the_guide_and_goes_on_the_same(models: dict[str, P
     told = losses(models["denoise"].parent)
     assert len(told) == 12
     train_model(diffusion_recipe(guide, "denoise", steps=12), SCENES, tmp_path)
-    assert losses(tmp_path) == pytest.approx(told, rel=1e-5)
+    assert losses(tmp_path) == pytest.approx(told, rel=1e-2, abs=1e-3)
 
 
 def restorer(models: dict[str, Path], task: str, **changes: object) -> DiffusionRestorer:
@@ -211,16 +215,15 @@ def test_draws_are_the_same_in_any_company(models: dict[str, Path], task: str) -
 
 def test_the_mean_is_that_of_its_draws_and_the_spread_their_deviation(models: dict[str, Path]) -> None:
     batch = replace(scaled_batch(), number=torch.arange(3))
-    many = restorer(models, "demultiple", samples=9)
+    many = restorer(models, "demultiple", samples=4)
     signal, spread = many.restore(batch)
     guided = many.guide.answer(batch)
-    noises = [many._noise(batch, draws) for draws in ([0, 1, 2, 3, 4], [5, 6, 7, 8])]  # as many as come at once
-    for noise in noises:
-        assert torch.allclose(noise.mean(1), torch.zeros(()), atol=1e-6)
-        assert float(noise.std()) == pytest.approx(1, abs=0.02)
-    draws = torch.cat([many.predicted(batch, guided, noise) for noise in noises], 1) * many.may_change(batch)[:, None]
-    assert torch.allclose(signal, batch.data - draws.mean(1), atol=1e-5)
-    assert torch.allclose(spread, draws.std(1, correction=0), atol=1e-4)  # type: ignore[arg-type]
+    drawn = torch.stack([many.predicted(batch, guided, many._noise(batch, n)) for n in range(4)])
+    draws, errors = (drawn * many.may_change(batch)[:, None]).unbind(2)
+    assert torch.allclose(signal, batch.data - draws.mean(0), atol=1e-5)
+    assert torch.allclose(spread, draws.std(0), atol=1e-4)  # type: ignore[arg-type]
+    many.diffusion = DiffusionSpec(temperature=1e-3, share=0.5)
+    assert torch.allclose(many.restore(batch).spread, errors.mean(0) / 2, atol=1e-4)  # type: ignore[arg-type]
     assert restorer(models, "demultiple", samples=1).restore(batch).spread is None
     assert not torch.equal(restorer(models, "demultiple", seed=1).restore(batch).signal, signal)
 

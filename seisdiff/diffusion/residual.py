@@ -1,10 +1,11 @@
 """Diffusion of residuals: what a regression leaves uncertain is drawn in a few passes of a like network.
 
-A U-Net's answer m is near the mean of what the answer y may be given the gather. Without noise, the network tells how
-far the truth may be from m, sample by sample: the scale s. Diffused is the residual z = (y - m) / s, whose variance is
-about 1 wherever it is, in small and in large uncertainty: x = alpha z + sigma noise, on a cosine schedule (Nichol and
-Dhariwal, 2021). Shown the gather, m, s, x and the noise level, the network predicts z. Draws begin at two thirds of the
-levels, where x is nearly all noise and of the same variance; deterministic DDIM (Song et al., 2021) goes on from there.
+A U-Net's answer m is near the mean of what the answer y may be given the gather. Diffused is the residual
+r = (y - m) / scale, in the balance of the network's inputs: x = alpha r + sigma noise, with alpha from 1 to exactly 0
+(a cosine schedule with zero terminal SNR; Nichol and Dhariwal, 2021; Lin et al., 2024). A network that is shown the
+gather, m, x and the noise level predicts y itself. At pure noise that is a regression once more, better than m where m
+can be bettered, and tells how far off that may be, sample by sample. Deterministic DDIM (Song et al., 2021) goes on
+from there, and ends in a draw.
 """
 
 from __future__ import annotations
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
 
 TIMES = 1000
 LAST = TIMES - 1
-FIRST = 2 * TIMES // 3  # where draws begin
 TYPICAL = 0.05  # error of balanced answers
 FARTHEST = 4.0  # how far the logarithm of an expected error may be from that of a typical one
 HEAVIEST = 5.0
 SOFTENED = 0.05
-MORE_INPUTS = 2  # of a diffusion network beside those of a U-Net: x and the expected error
 
 
 class DiffusionSpec(BaseModel):
-    """The diffusion of a model: how it is trained and drawn."""
+    """The diffusion of a model: the residual's scale and the default number of passes of a draw."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    errors: float = Field(default=0.3, ge=0, le=1, description="share of the training on the error to expect")
+    scale: float = Field(default=0.3, gt=0, description="of residuals, where balanced amplitudes are about 1")
+    at_pure_noise: float = Field(default=0.25, ge=0, le=1, description="share of the training at the last noise level")
     steps: int = Field(default=2, ge=1, le=100, description="passes of one draw")
-    temperature: float = Field(default=1.0, gt=0, description="by which draws are farther from their mean")
+    temperature: float = Field(default=1.0, gt=0, description="by which the spread of draws is multiplied")
+    share: float = Field(default=0.0, ge=0, description="by which the error that is expected is multiplied")
 
 
 @lru_cache(maxsize=8)
 def scheduler(steps: int) -> DDIMScheduler:
-    """Return DDIM with so many levels, from pure noise."""
+    """Return DDIM of so many passes, the first of them at pure noise."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     made = DDIMScheduler(
@@ -59,9 +60,10 @@ def zone(shown: torch.Tensor, task: str) -> torch.Tensor:
     return 1 - live if task == "interpolate" else live * shown[:, SEEN]
 
 
-def draw_times(uniform: torch.Tensor) -> torch.Tensor:
-    """Return int64 (scene), times of a training batch: any that draws come through."""
-    return (uniform * (FIRST + 1)).long().clamp(0, FIRST)
+def draw_times(uniform: torch.Tensor, chosen: torch.Tensor, spec: DiffusionSpec) -> torch.Tensor:
+    """Return int64 (scene), times of a training batch: the last one for a share of it, any for the rest."""
+    any_time = (uniform * TIMES).long().clamp(0, LAST)
+    return torch.where(chosen < spec.at_pure_noise, LAST, any_time)
 
 
 def noised(residual: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
@@ -75,29 +77,28 @@ def level_of(times: torch.Tensor) -> torch.Tensor:
 
 
 def weights(times: torch.Tensor) -> torch.Tensor:
-    """Return how much each scene of a training counts: most, 5, where little noise is left."""
+    """Return how much each scene of a training counts: about 1 at pure noise, up to 5 where little noise is left."""
     kept = scheduler(1).alphas_cumprod.to(times.device)[times]
     return (1 / (1 - kept + SOFTENED)).clamp_max(HEAVIEST)
 
 
-def expected_error(network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-    """Return the error (gather, trace, time) that a network expects of what is found in inputs `shown`, balanced."""
-    nothing, level = torch.zeros_like(shown[:, :MORE_INPUTS]), torch.ones(len(shown), device=shown.device)
-    out = network(torch.cat([shown, nothing], dim=1), valid, level.to(shown)).float()
-    return TYPICAL * out[:, 0].clamp(-FARTHEST, FARTHEST).exp()
+def expected_error(out: torch.Tensor) -> torch.Tensor:
+    """Return the error (gather, trace, time) that a network expects of its answer, both in what it puts out."""
+    return TYPICAL * out[:, 1].float().clamp(-FARTHEST, FARTHEST).exp()
 
 
-def with_residual(shown: torch.Tensor, error: torch.Tensor, x: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Return inputs with noisy residuals and the expected error, which are nothing special where nothing counts."""
-    further = torch.stack([x, (error / TYPICAL).log()], dim=1) * where[:, None]
-    return torch.cat([shown, further.to(shown.dtype)], dim=1)
+def calibrated(variance: torch.Tensor, error: torch.Tensor, spec: DiffusionSpec) -> torch.Tensor:
+    """Return the standard deviation of an answer from the variance of its draws and the error that is expected of it.
+
+    A few draws of a few passes differ by less than they err. The temperature multiplies their deviation, the share the
+    expected error, and the powers of both are added.
+    """
+    return (spec.temperature**2 * variance + spec.share**2 * error.square()).sqrt()
 
 
-def residual(
-    network: torch.nn.Module, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor
-) -> torch.Tensor:
-    """Return the residual (gather, trace, time) that a network predicts from inputs with a noisy one."""
-    return network(inputs, valid, level)[:, 1].float()
+def with_noise(shown: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return inputs with the noisy residual as their last channel."""
+    return torch.cat([shown, x[:, None].to(shown.dtype)], dim=1)
 
 
 @torch.inference_mode()
@@ -105,18 +106,17 @@ def draw(
     network: torch.nn.Module, shown: torch.Tensor, valid: torch.Tensor | None, noise: torch.Tensor,
     where: torch.Tensor, spec: DiffusionSpec, steps: int,
 ) -> torch.Tensor:  # fmt: skip
-    """Return draws of the answer (gather, draw, trace, time), float32, balanced as the inputs `shown` are.
+    """Return one draw of the answer, and the error that is expected of it: (gather, 2, trace, time), float32.
 
-    `noise` (gather, draw, trace, time) decides which draws, `where` (gather, trace, time) where anything is uncertain.
-    The same noise gives the same draw, whatever else is in the batch.
+    Both are balanced as the inputs `shown` are. `noise` (gather, trace, time) decides which draw, `where` (the same)
+    where anything is uncertain. The same noise gives the same draw, whatever else is in the batch.
     """
-    found, error = shown[:, FOUND].float(), expected_error(network, shown, valid)
-    plan = scheduler((3 * steps + 1) // 2)  # a third of the levels is left out
-    made = []
-    for x in (noise * where[:, None]).unbind(1):
-        for time in plan.timesteps[-steps:]:
-            level = level_of(time.expand(len(shown))).to(shown)
-            z = residual(network, with_residual(shown, error, x, where), valid, level) * where
-            x = plan.step(z, int(time), x, return_dict=False)[0]
-        made.append(found + spec.temperature * error * x)
-    return torch.stack(made, dim=1)
+    plan, found = scheduler(steps), shown[:, FOUND].float()
+    x, answer, error = noise * where, found, None
+    for time in plan.timesteps:
+        level = level_of(time.expand(len(shown))).to(shown)
+        out = network(with_noise(shown, x), valid, level).float()
+        answer, error = out[:, 0], expected_error(out) if error is None else error
+        x = plan.step((answer - found) / spec.scale * where, int(time), x, return_dict=False)[0]
+    assert error is not None
+    return torch.stack([answer, error], dim=1)

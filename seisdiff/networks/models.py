@@ -17,19 +17,18 @@ from seisdiff.pretrained import WEIGHTS, model_card
 def grown(network: UNet, spec: UNetSpec) -> UNet | None:
     """Return a network of shape `spec` that answers as `network` does; None where it has another shape.
 
-    It may have more input channels, which weigh nothing, and take a noise level, which says nothing. Where it has
-    another number of output channels, they begin at zero.
+    It may have more input channels, which weigh nothing, more output channels, which are zero, and take a noise level,
+    which says nothing.
     """
     more = {"in_channels", "out_channels", "noise_level"}
     if network.spec.model_dump(exclude=more) != spec.model_dump(exclude=more):
         return None
     made, weights = UNet(spec), network.state_dict()
-    entry, known = made.enter.weight.detach().zero_(), weights.pop("enter.weight")
-    if entry.shape[1] < known.shape[1]:
-        return None
-    entry[:, : known.shape[1]] = known
-    if spec.out_channels != network.spec.out_channels:
-        del weights["leave.weight"], weights["leave.bias"]
+    for name in ("enter.weight", "leave.weight", "leave.bias"):
+        grows, known = made.get_parameter(name).detach().zero_(), weights.pop(name)
+        if any(now < before for now, before in zip(grows.shape, known.shape, strict=True)):
+            return None
+        grows[tuple(slice(size) for size in known.shape)] = known
     made.load_state_dict(weights, strict=False)
     return made
 

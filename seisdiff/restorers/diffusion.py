@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
 from pydantic import Field
 
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import MORE_INPUTS, DiffusionSpec, draw, zone
+from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, zone
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
-
-AT_ONCE = 8  # draws
 
 
 class DiffusionOptions(UnetSpec):
@@ -30,9 +27,8 @@ class DiffusionOptions(UnetSpec):
 class DiffusionRestorer(UnetRestorer):
     """Diffusion demultiple, denoise and interpolate: a U-Net's answer, and draws of what it leaves uncertain.
 
-    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation. Random numbers
-    belong to the gather's number, the trace and the sample. Those of several draws are centred, so that their mean
-    adds none of its own.
+    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation, calibrated as
+    the model's card says. Random numbers belong to the gather's number, the trace and the sample.
     """
 
     kind = "diffusion"
@@ -52,30 +48,33 @@ class DiffusionRestorer(UnetRestorer):
     def restore(self, batch: Batch) -> Restored:
         """Return the mean of the draws and their spread."""
         batch = replace(batch, data=batch.data * batch.live[..., None])
-        guided, may_change = self.guide.answer(batch), self.may_change(batch)
-        count, done = self.options.samples, 0
-        mean, squares = torch.zeros_like(guided), torch.zeros_like(guided)
-        for numbers in torch.arange(count).chunk(-(-count // AT_ONCE)):
-            drawn = self.predicted(batch, guided, self._noise(batch, numbers.tolist()))
-            off = (drawn - guided[:, None]) * may_change[:, None]
-            step, part = off.mean(1) - mean, len(numbers) / (done + len(numbers))
-            squares += (off - off.mean(1, keepdim=True)).square().sum(1) + step.square() * (done * part)
-            mean, done = mean + part * step, done + len(numbers)
-        signal = self.applied(batch, guided + mean)
-        return Restored(signal) if count == 1 else Restored(signal, (squares / count).sqrt())
+        answer, variance, error = self.drawn(batch)
+        signal = self.applied(batch, answer)
+        return Restored(signal) if variance is None else Restored(signal, calibrated(variance, error, self.diffusion))
 
-    def _noise(self, batch: Batch, draws: list[int]) -> torch.Tensor:
-        """Return the noise (gather, draw, trace, time) of some draws, of mean zero where they are several."""
+    def drawn(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """Return the mean of the draws, their variance where there are several, and the error that is expected.
+
+        All are (gather, trace, time) and zero where nothing may change; `batch` is zero on traces that are not live.
+        """
+        guided, may_change = self.guide.answer(batch), self.may_change(batch)
+        mean, squares, errors = torch.zeros(3, *guided.shape)
+        for number in range(self.options.samples):
+            made = self.predicted(batch, guided, self._noise(batch, number))
+            step = (made[:, 0] - guided) * may_change - mean
+            mean = mean + step / (number + 1)
+            squares += step.square() * number / (number + 1)
+            errors += made[:, 1].clamp_min(0) * may_change
+        variance = squares / (self.options.samples - 1) if self.options.samples > 1 else None
+        return guided + mean, variance, errors / self.options.samples
+
+    def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape
         numbers = torch.zeros(gathers, dtype=torch.int64) if batch.number is None else batch.number
-        seed, alike_over = self.options.seed, self.options.alike_over
-        noise = torch.stack([addressed_noise(seed, numbers, draw, traces, samples, alike_over) for draw in draws], 1)
-        count = len(draws)
-        return noise if count == 1 else (noise - noise.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))
+        return addressed_noise(self.options.seed, numbers, number, traces, samples, self.options.alike_over)
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-        own = self.network.spec.in_channels - MORE_INPUTS
-        shown, noise = padded[:, :own], padded[:, own:].float()
+        shown, noise = padded[:, :-1], padded[:, -1].float()
         where = zone(shown.float(), self.task)
         if valid is not None:
             where = where * valid[..., None]

@@ -111,15 +111,15 @@ class UnetRestorer:
     def predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Return what the network makes of a batch, in which `found` is known by what went before.
 
-        `noise` (gather, draw, trace, time), for traces in the order in which networks see them, are further channels.
-        The result is (gather, draw, trace, time), of one draw where there is no noise.
+        `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel. The
+        result is (gather, output, trace, time): the answer, and what else the network tells.
         """
         data = batch.data
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
-        predicted = torch.zeros_like(data[:, None] if noise is None else noise)
+        predicted = data.new_zeros(len(data), self.network.spec.out_channels, *data.shape[1:])
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
             place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
@@ -130,7 +130,7 @@ class UnetRestorer:
                 found[part].gather(1, wide), self._late(batch, part, order),
             )  # fmt: skip
             if noise is not None:
-                shown = torch.cat([shown, noise[part]], dim=1)
+                shown = torch.cat([shown, noise[part, None]], dim=1)
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
@@ -149,7 +149,7 @@ class UnetRestorer:
         return max(1, self.at_once // max(samples, 1))
 
     def _fitting(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer (gather, draw, trace, time), with as much at once as memory allows."""
+        """Return the network's answer (gather, output, trace, time), with as much at once as memory allows."""
         while True:
             gathers = self._gathers_at_once(shown.shape[2] * shown.shape[3])
             try:
@@ -185,7 +185,7 @@ class UnetRestorer:
         return total
 
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Return the network's answer (gather, draw, trace, time) on its device."""
+        """Return the network's answer (gather, output, trace, time) on its device."""
         rows, columns = (-size % step for size, step in zip(shown.shape[2:], self.network.multiple, strict=True))
         padded = functional.pad(shown, (0, columns, 0, rows))
         there = functional.pad(valid, (0, rows))
@@ -195,7 +195,7 @@ class UnetRestorer:
         return out[:, :, : shown.shape[2], : shown.shape[3]].to(shown.dtype)
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-        """Return (gather, draw, trace, time) of the network for padded inputs."""
+        """Return (gather, output, trace, time) of the network for padded inputs."""
         return self.network(padded, valid)
 
 
