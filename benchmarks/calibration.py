@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from scipy.optimize import least_squares
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
-from seisdiff.diffusion.residual import DiffusionSpec, calibrated
+from seisdiff.diffusion.residual import DiffusionSpec
 from seisdiff.engine import restore
 from seisdiff.judge import open_judge
 from seisdiff.pretrained import CARD, model_card
@@ -37,24 +36,12 @@ from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.training import TrainRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
-TENTHS, FITTED_PARTS = 10, 20
+TENTHS = 10
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
-class Drawn(NamedTuple):
-    """A held-out gather restored, (gather, trace, time): its error, the variance of draws, and the error expected."""
-
-    error: torch.Tensor
-    variance: torch.Tensor
-    expected: torch.Tensor
-
-    def spread(self, spec: DiffusionSpec) -> torch.Tensor:
-        """Return the calibrated spread."""
-        return calibrated(self.variance, self.expected, spec)
-
-
-def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
-    """Yield held-out gathers."""
+def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield errors and spreads of held-out gathers at a temperature of 1, where anything is uncertain."""
     recipe = TrainRecipe.model_validate(model_card(model)["recipe"])
     scenes = {name: load_scene_recipe(ROOT / "synthetic" / f"{name}.yaml") for name in recipe.stream.recipes}
     filling, options = recipe.task == "interpolate", DiffusionOptions(model=str(model), samples=draws)
@@ -67,34 +54,17 @@ def drawn_scenes(model: Path, draws: int, batches: int) -> Iterator[Drawn]:
             start = pair.start_ms[one, None].double().expand_as(offset)
             batch = Batch(pair.degraded[one], offset, pair.live[one], times, start, torch.tensor([number]))
             restorer = DiffusionRestorer(recipe.task, options, largest)
-            answer, variance, expected = restorer.drawn(batch)
-            assert variance is not None
-            yield Drawn(restorer.applied(batch, answer) - truth[one], variance, expected)
+            restorer.diffusion = restorer.diffusion.model_copy(update={"temperature": 1.0})
+            signal, spread = restorer.restore(batch)
+            assert spread is not None
+            there = spread > 0
+            yield at_one((signal - truth[one])[there].numpy(), spread[there].numpy())
 
 
-def fitted(scenes: Sequence[Drawn], spec: DiffusionSpec) -> DiffusionSpec:
-    """Return the temperature and the share that bring errors over spreads nearest to 1, in parts of growing spread."""
-    rows = []
-    for one in scenes:
-        there = one.expected > 0
-        powers = np.stack([part[there].numpy() for part in (one.error.square(), one.variance, one.expected.square())])
-        rows.append(powers / powers[2].mean())
-    powers = np.concatenate(rows, axis=1)
-    parts = np.array_split(np.argsort(powers[2]), FITTED_PARTS)
-    error, draws, expected = np.stack([powers[:, part].mean(axis=1) for part in parts], axis=1)
-
-    def off(logs: np.ndarray) -> np.ndarray:
-        return np.log(np.exp(2 * logs[0]) * draws + np.exp(2 * logs[1]) * expected) - np.log(error)
-
-    temperature, share = np.exp(least_squares(off, [0.0, 0.0]).x).round(3).tolist()
-    return spec.model_copy(update={"temperature": max(temperature, 1e-3), "share": share})
-
-
-def of_scenes(scenes: Sequence[Drawn], spec: DiffusionSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield errors and spreads of held-out gathers, where anything is uncertain."""
-    for one in scenes:
-        spread = one.spread(spec)
-        yield at_one(one.error[spread > 0].numpy(), spread[spread > 0].numpy())
+def fitted(error: np.ndarray, spread: np.ndarray) -> float:
+    """Return the temperature that brings errors over spreads nearest to 1, in tenths of growing spread."""
+    ratios = reliability(error, spread)["tenths"]
+    return round(float(np.exp(np.mean(np.log(ratios)))), 3)
 
 
 def at_one(error: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +97,14 @@ def reliability(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
 
 def measured(model: Path, draws: int, batches: int, split: str, write: bool) -> dict[str, dict[str, Any]]:
     """Return the figures of a model on held-out scenes and on the judge."""
-    scenes = list(drawn_scenes(model, draws, batches))
+    error, spread = together(of_scenes(model, draws, batches))
     if write:
-        write_spec(model, fitted(scenes, spec_of(model)))
+        write_temperature(model, fitted(error, spread))
+    spread *= DiffusionSpec.model_validate(model_card(model)["recipe"]["diffusion"]).temperature
     told = {}
-    found = {"held-out scenes": of_scenes(scenes, spec_of(model)), f"judge, {split}": of_judge(model, draws, split)}
-    for name, pairs in found.items():
-        told[name] = reliability(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
+    found = {"held-out scenes": (error, spread), f"judge, {split}": together(of_judge(model, draws, split))}
+    for name, pair in found.items():
+        told[name] = reliability(*pair)
         tenths = " ".join(f"{ratio:.2f}" for ratio in told[name]["tenths"])
         within = dict(zip(LEVELS, told[name]["held"], strict=True))[0.9]
         print(f"{model.name}, {name}: error over spread {told[name]['whole']:.2f}, tenths {tenths}; "
@@ -141,17 +112,18 @@ def measured(model: Path, draws: int, batches: int, split: str, write: bool) -> 
     return told
 
 
-def spec_of(model: Path) -> DiffusionSpec:
-    """Return what a model's card says of its diffusion."""
-    return DiffusionSpec.model_validate(model_card(model)["recipe"]["diffusion"])
+def together(gathers: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return errors and spreads of all gathers."""
+    errors, spreads = zip(*gathers, strict=True)
+    return np.concatenate(errors), np.concatenate(spreads)
 
 
-def write_spec(model: Path, spec: DiffusionSpec) -> None:
+def write_temperature(model: Path, temperature: float) -> None:
     """Store it in the card."""
     card = model_card(model)
-    card["recipe"]["diffusion"] = spec.model_dump(mode="json")
+    card["recipe"]["diffusion"]["temperature"] = temperature
     (model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"{model.name}: temperature {spec.temperature:.3f}, share {spec.share:.3f}", flush=True)
+    print(f"{model.name}: temperature {temperature:.3f}", flush=True)
 
 
 def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
@@ -181,7 +153,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--batches", type=int, default=12, help="batches of held-out scenes")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
-    parser.add_argument("--write", action="store_true", help="fit temperature and share to the held-out scenes")
+    parser.add_argument("--write", action="store_true", help="fit the temperature to the held-out scenes")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     found = {}

@@ -37,8 +37,7 @@ class DiffusionSpec(BaseModel):
     scale: float = Field(default=0.3, gt=0, description="of residuals, where balanced amplitudes are about 1")
     at_pure_noise: float = Field(default=0.25, ge=0, le=1, description="share of the training at the last noise level")
     steps: int = Field(default=2, ge=1, le=100, description="passes of one draw")
-    temperature: float = Field(default=1.0, gt=0, description="by which the spread of draws is multiplied")
-    share: float = Field(default=0.0, ge=0, description="by which the error that is expected is multiplied")
+    temperature: float = Field(default=1.0, gt=0, description="by which the error that is expected is multiplied")
 
 
 @lru_cache(maxsize=8)
@@ -85,15 +84,6 @@ def weights(times: torch.Tensor) -> torch.Tensor:
 def expected_error(out: torch.Tensor) -> torch.Tensor:
     """Return the error (gather, trace, time) that a network expects of its answer, both in what it puts out."""
     return TYPICAL * out[:, 1].float().clamp(-FARTHEST, FARTHEST).exp()
-
-
-def calibrated(variance: torch.Tensor, error: torch.Tensor, spec: DiffusionSpec) -> torch.Tensor:
-    """Return the standard deviation of an answer from the variance of its draws and the error that is expected of it.
-
-    A few draws of a few passes differ by less than they err. The temperature multiplies their deviation, the share the
-    expected error, and the powers of both are added.
-    """
-    return (spec.temperature**2 * variance + spec.share**2 * error.square()).sqrt()
 
 
 def with_noise(shown: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

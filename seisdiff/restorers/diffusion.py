@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from seisdiff.diffusion.noise import addressed_noise
-from seisdiff.diffusion.residual import DiffusionSpec, calibrated, draw, zone
+from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
@@ -27,8 +27,9 @@ class DiffusionOptions(UnetSpec):
 class DiffusionRestorer(UnetRestorer):
     """Diffusion demultiple, denoise and interpolate: a U-Net's answer, and draws of what it leaves uncertain.
 
-    The mean of `samples` draws is returned, and from two on its uncertainty: their standard deviation, calibrated as
-    the model's card says. Random numbers belong to the gather's number, the trace and the sample.
+    The mean of `samples` draws is returned, and from two on its standard deviation: the error that the network expects
+    of it, calibrated as the model's card says. Draws of few passes differ by less than they err, so theirs would not
+    do. Random numbers belong to the gather's number, the trace and the sample.
     """
 
     kind = "diffusion"
@@ -48,25 +49,13 @@ class DiffusionRestorer(UnetRestorer):
     def restore(self, batch: Batch) -> Restored:
         """Return the mean of the draws and their spread."""
         batch = replace(batch, data=batch.data * batch.live[..., None])
-        answer, variance, error = self.drawn(batch)
-        signal = self.applied(batch, answer)
-        return Restored(signal) if variance is None else Restored(signal, calibrated(variance, error, self.diffusion))
-
-    def drawn(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-        """Return the mean of the draws, their variance where there are several, and the error that is expected.
-
-        All are (gather, trace, time) and zero where nothing may change; `batch` is zero on traces that are not live.
-        """
         guided, may_change = self.guide.answer(batch), self.may_change(batch)
-        mean, squares, errors = torch.zeros(3, *guided.shape)
-        for number in range(self.options.samples):
-            made = self.predicted(batch, guided, self._noise(batch, number))
-            step = (made[:, 0] - guided) * may_change - mean
-            mean = mean + step / (number + 1)
-            squares += step.square() * number / (number + 1)
-            errors += made[:, 1].clamp_min(0) * may_change
-        variance = squares / (self.options.samples - 1) if self.options.samples > 1 else None
-        return guided + mean, variance, errors / self.options.samples
+        total, errors, count = torch.zeros_like(guided), torch.zeros_like(guided), self.options.samples
+        for number in range(count):
+            answer, error = self.predicted(batch, guided, self._noise(batch, number)).unbind(1)
+            total, errors = total + (answer - guided) * may_change, errors + error.clamp_min(0) * may_change
+        signal = self.applied(batch, guided + total / count)
+        return Restored(signal, self.diffusion.temperature * errors / count if count > 1 else None)
 
     def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape
