@@ -36,26 +36,26 @@ from typing import Any
 
 import numpy as np
 import psutil
+import torch
 
 from seisdiff.cluster import on_cluster
 from seisdiff.gathers import Gathers, Traces, cut_traces
 from seisdiff.ledger import Ledger
+from seisdiff.networks.unet import UNet
 from seisdiff.new_geometry import plan_geometry
 from seisdiff.passes import Notify, Pass
 from seisdiff.survey import make_survey
+from seisdiff.training import TrainRecipe, load_train_recipe, save_model
 from seisdiff.transfer import ingest
 from seisdiff.units import Unit
 
 _IO = run_path(str(Path(__file__).with_name("io.py")))
 make_file, anonymous_kib = _IO["make_file"], _IO["anonymous_kib"]
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RADON = ["--method", "radon"]
 UNET = ["--method", "unet"]
-#: Quick settings, so that a large store is through in minutes.
-KILLED = {
-    "radon": [*RADON, "--set", "solver=ls"],
-    "unet": UNET,
-    "diffusion": ["--method", "diffusion", "--samples", "1", "--set", "steps=1"],
-}
+KILLED = ("radon", "unet", "diffusion")
+NARROW = {"widths": [8, 12, 16], "strides": [[2, 2], [2, 2]]}
 HERE, THERE = "one process, 1 thread", "2 workers, 1 thread each"
 RUNS: dict[str, tuple[int, list[str]]] = {
     HERE: (1, []),
@@ -162,7 +162,7 @@ def kills(folder: Path, gigabytes: float, every_s: float, methods: list[str]) ->
     """Return what came of runs whose workers, then whose command was killed."""
     store, figures = line_store(folder, gigabytes), dict[str, Any]()
     for name in methods:
-        method = KILLED[name]
+        method = quick_method(name, folder)
         whole = measured(store, folder, method, *RUNS[HERE])
         survivors = workers_killed(store, folder / "out-1-killed.zarr", method, every_s)
         resumed = command_killed(store, folder / "out-1-resumed.zarr", method)
@@ -171,6 +171,25 @@ def kills(folder: Path, gigabytes: float, every_s: float, methods: list[str]) ->
         for path in folder.glob("out-1-*.zarr"):
             shutil.rmtree(path)
     return figures
+
+
+def quick_method(name: str, folder: Path) -> list[str]:
+    """Return the options of a method at settings with which a large store is through in minutes.
+
+    Diffusion is that of narrow networks that know nothing: whether bits are the same does not depend on weights.
+    """
+    if name != "diffusion":
+        return [*RADON, "--solver", "ls"] if name == "radon" else UNET
+    torch.manual_seed(0)
+    for kind in ("unet", "diffusion"):
+        values = load_train_recipe(CONFIGS / f"demultiple-{kind}.yaml").model_dump(mode="json")
+        values["network"] |= NARROW
+        values |= {"guide": str(folder / "narrow-unet")} if kind == "diffusion" else {}
+        recipe = TrainRecipe.model_validate(values)
+        network = UNet(recipe.network)
+        torch.nn.init.normal_(network.leave.weight, std=0.01)
+        save_model(network, recipe, folder / f"narrow-{kind}", {})
+    return ["--method", "diffusion", "--samples", "2", "--model", str(folder / "narrow-diffusion")]
 
 
 def workers_killed(store: Path, target: Path, method: list[str], every_s: float) -> dict[str, float]:
@@ -279,7 +298,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "seisdiff-cluster")
     parser.add_argument("--size", type=float, default=0.3, help="GB of the file")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between kills")
-    parser.add_argument("--method", choices=list(KILLED), nargs="*", default=list(KILLED), help="of kills")
+    parser.add_argument("--method", choices=KILLED, nargs="*", default=KILLED, help="of kills")
     parser.add_argument("--units", type=int, nargs="*", default=[10, 100, 1000, 10_000])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
