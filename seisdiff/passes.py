@@ -82,21 +82,21 @@ def begin_run(
 
     Bad input that comes to light before any unit is done leaves nothing behind, unless others share the run.
     """
-    if run.share is not None:
+    sharing = run.share is not None
+    if sharing:
         _check_share(run, targets)
-    resume, sharing = run.resume or run.share is not None, run.share is not None
     facts = fingerprint(source, reading, {**options, "memory": run.memory_gib, "history": run.history})
     begun = Ledger.begin(
-        targets, facts, resume=resume, overwrite=run.overwrite, inputs=[source], patient=sharing
+        targets, facts, resume=run.resume or sharing, overwrite=run.overwrite, inputs=[source], patient=sharing
     )  # fmt: skip
     with begun as ledger:
         try:
             yield ledger
         except SeisdiffError as error:
             done = ledger.units_done()
-            if not done and not sharing:
-                ledger.discard()
             if not done:
+                if not sharing:
+                    ledger.discard()
                 raise
             raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
 

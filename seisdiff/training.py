@@ -290,10 +290,6 @@ class _Loop:
         errors = error_loss(target - out[:, 0].detach(), expected_error(out), regression)
         return balanced_loss(out[:, 0], target, signal, pair.wanted, recipe, weight) + ERROR_WEIGHT * errors
 
-    def _now_and_then(self, number: int, what: str) -> float:
-        """Return a number between 0 and 1 that belongs to a batch."""
-        return float(Draws(self.recipe.seed, torch.tensor([number])).uniform(what))
-
     def _draws(self, number: int) -> Draws:
         """Return draws of the scenes of a batch."""
         batch = self.stream.spec.batch
@@ -306,7 +302,8 @@ class _Loop:
         """Return inputs in which the guide's answer is what is found; or, in some batches by number, the network's."""
         answering = self.guide
         if answering is None and number is not None:
-            answering = self.model if self._now_and_then(number, "again") < self.recipe.again else None
+            again = float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again
+            answering = self.model if again else None
         if answering is None:
             return inputs
         inputs = inputs.clone()

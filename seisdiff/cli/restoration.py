@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seisdiff.cli.options import share_of
 from seisdiff.restorers import WORDS_OF, methods_for
 
 if TYPE_CHECKING:
@@ -208,7 +209,6 @@ def run_restoration(
     """Check the recipe, and run it over one input, several, or a stream."""
     from seisdiff.cli.files import output_of, run_files
     from seisdiff.cli.jobs import Beside, Job
-    from seisdiff.cli.options import share_of
     from seisdiff.cli.streaming import run_stream
     from seisdiff.config import make_recipe
     from seisdiff.errors import OptionError

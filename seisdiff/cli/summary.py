@@ -21,10 +21,10 @@ def summary_lines(summary: Summary, target: str) -> list[str]:
     """Return the result in one line and one more for each thing that was unusual."""
     if summary.already_done:
         return [f"{target} is complete: nothing to do"]
-    rate = summary.gathers / max(summary.seconds, 1e-3)
-    gathers = f"{summary.gathers} gather" + ("" if summary.gathers == 1 else "s")
     if summary.left:
         return [f"{target}: {summary.units} units are done, {summary.left} are left to other shares"]
+    rate = summary.gathers / max(summary.seconds, 1e-3)
+    gathers = f"{summary.gathers} gather" + ("" if summary.gathers == 1 else "s")
     lines = [f"{target}: {gathers}, {summary.traces} traces, {summary.seconds:.1f} s, {rate:.1f} gathers/s"]
     if summary.start_ms:
         low, middle, high = summary.start_ms

@@ -174,14 +174,12 @@ class UnetRestorer:
         widest = max(_narrowest(self.network), _whole_steps(self.at_once // shown.shape[3], self.network))
         if traces <= widest:
             return self._answer(shown, valid)
-        total = torch.zeros(())
+        shape = (len(shown), self.network.spec.out_channels, *shown.shape[2:])
+        total = torch.zeros(shape, dtype=shown.dtype, device=self.device)
         for begin in range(0, traces - OVERLAP, widest - OVERLAP):
             window = slice(begin, min(begin + widest, traces))
-            answer = self._answer(shown[:, :, window], valid[:, window])
-            if begin == 0:
-                total = answer.new_zeros(*answer.shape[:2], *shown.shape[2:])
             share = _share(window.stop - begin, begin > 0, window.stop < traces)
-            total[:, :, window] += answer * share[:, None].to(self.device)
+            total[:, :, window] += self._answer(shown[:, :, window], valid[:, window]) * share[:, None].to(self.device)
         return total
 
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
