@@ -25,7 +25,8 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from seisdiff.benchmark import run_benchmark
+from seisdiff.benchmark.methods import parse_method
+from seisdiff.benchmark.run import run_case
 from seisdiff.config import make_recipe
 from seisdiff.draws import Draws
 from seisdiff.engine import restore
@@ -45,6 +46,7 @@ REHEARSED = 60
 #: Each variant: what it changes of the network, of the stream, and of the training.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "base": {},
+    "base, other scenes": {"training": {"seed": 2}},
     "no first guess": {"training": {"first": None}},
     "depth 3": {"network": {"widths": [32, 56, 128], "strides": [[2, 2], [2, 2]]}},
     "half width": {"network": {"widths": [16, 28, 40, 56, 64]}},
@@ -97,9 +99,14 @@ def predicting(primaries: bool) -> Iterator[None]:
         yield
 
 
+def file_name(name: str) -> str:
+    """Return what files of a variant are called."""
+    return name.replace(",", "").replace(" ", "_")
+
+
 def trained(name: str, folder: Path, minutes: float) -> Path:
     """Train a variant, unless that is done, and return its model."""
-    model = folder / name.replace(" ", "_") / "model"
+    model = folder / file_name(name) / "model"
     if not (model / "model.json").is_file():
         recipe = recipe_of(name)
         scenes = {each: load_scene_recipe(ROOT / "synthetic" / f"{each}.yaml") for each in recipe.stream.recipes}
@@ -118,12 +125,12 @@ def steps_within(seconds: float, recipe: TrainRecipe, scenes: dict[str, SceneRec
 
 def figures_of(model: Path) -> dict[str, float]:
     """Return the figures of a model on the judge's dev, 180 to 900 m of water unless told otherwise."""
-    judge, label = open_judge(ROOT / "benchmarks" / "judge"), f"unet:model={model}"
-    results = {each.case: each for each in run_benchmark(judge, methods=[label], tasks=["demultiple"]).results}
-    exact, only = results["exact"], results["primaries only"]
+    cases = {each.name: each for each in open_judge(ROOT / "benchmarks" / "judge").cases("demultiple", "dev")}
+    method = parse_method(f"unet:model={model}")
+    case = cases["exact"]
+    exact, only = run_case(case, method), run_case(cases["primaries only"], method)
     shallow, middle, _ = WATER_CLASSES
     losses = np.concatenate([each for each in exact.insertion_db if each])
-    case = next(judge.cases("demultiple", "dev"))
     recipe = make_recipe({"task": "demultiple", "method": "unet", "unet": {"model": str(model)}})
     upright, turned = (
         restore(case.degraded.assign(amplitude=sign * case.degraded["amplitude"]), recipe)["amplitude"].values
@@ -166,7 +173,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.only:
-        done = options.out / f"{name.replace(' ', '_')}.json"
+        done = options.out / f"{file_name(name)}.json"
         if not done.is_file():
             with predicting(primaries=name == "predicts primaries"):
                 done.write_text(json.dumps(figures_of(trained(name, options.out, options.minutes))))
@@ -174,7 +181,7 @@ def main() -> None:
     found = {
         name: json.loads(path.read_text())
         for name in VARIANTS
-        if (path := options.out / f"{name.replace(' ', '_')}.json").is_file()
+        if (path := options.out / f"{file_name(name)}.json").is_file()
     }
     (options.out / "study.md").write_text(table(found))
     print(table(found))

@@ -17,7 +17,7 @@ from seisdiff.synthetic.scene import make_scenes
 from seisdiff.synthetic.surveys import PARTS, file_recipe, find_recipe, known_recipes, scene_survey
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ("land", "marine_deep", "marine_shallow", "stack", "tiny")
+RECIPES = ("land", "marine_deep", "marine_layered", "marine_shallow", "stack", "tiny")
 _SMALL = ["--gathers", "3", "--traces", "12", "--samples", "120", "-q"]
 
 

@@ -12,7 +12,10 @@ from seisdiff.cli import options as opt
 WHAT = "What is made"
 
 Recipe = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A YAML file, or marine_shallow, marine_deep, land, stack or tiny.")
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A YAML file, or marine_shallow, marine_deep, marine_layered, land, stack or tiny."
+    ),
 ]
 Part = Annotated[
     str,

@@ -29,8 +29,7 @@ def all_parts(
     """Return primaries (with diffractions, direct and head waves), interbed multiples and surface multiples."""
     spec = recipe.multiples
     strongest = strongest_reflectors(tracer.earth, spec.strongest)
-    low, high = spec.level
-    level = draws.uniform("level", low=low, high=high) * ~draws.chance("without", spec.without)
+    level = surface_level(draws, spec)
     uncorrected = domain["cmp"] | domain["shot"]
     heads, head_pegs = _head_waves(draws, tracer, level)
     first = [tracer.arrivals(primaries(tracer)), heads]
@@ -49,6 +48,11 @@ def all_parts(
         _with_statics(tracer, tracer.arrivals(interbed_multiples(tracer, strongest))),
         _with_statics(tracer, late),
     )
+
+
+def surface_level(draws: Draws, spec: MultipleSpec) -> torch.Tensor:
+    """Return minus the free surface's reflection coefficient (scene), 0 where there are no surface multiples."""
+    return draws.uniform("level", low=spec.level[0], high=spec.level[1]) * ~draws.chance("without", spec.without)
 
 
 def _water_layer(tracer: Tracer, spec: MultipleSpec, strongest: torch.Tensor, level: torch.Tensor) -> list[Events]:

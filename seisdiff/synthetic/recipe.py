@@ -155,6 +155,7 @@ class SceneRecipe(_Spec):
     about: str = ""
     samples: int = Field(default=1000, ge=16, le=16384)
     dt_ms: tuple[float, ...] = Field(default=(4.0,), min_length=1)
+    layered: Share = Field(default=0.0, description="share of gathers that are the whole field of plane layers")
     earth: EarthSpec = EarthSpec()
     structure: StructureSpec = StructureSpec()
     spread: SpreadSpec = SpreadSpec()

@@ -49,6 +49,11 @@ def reflection(border: Border, p: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     down, through = rho2 * torch.sqrt(above - p2), below - p2
     other = rho1 * torch.sqrt(through.abs())
     size = (down - other) / (down + other).clamp_min(1e-12)
-    elastic = (-2 * torch.minimum(p2, below) * shear).clamp(-MOST_SHEAR, MOST_SHEAR)
     beyond = through < 0
-    return torch.where(beyond, 1.0, size + elastic), torch.where(beyond, 2 * torch.atan2(other, down), 0.0)
+    size = size + elastic_part(Border(above, below, rho1, rho2, shear), p2)
+    return torch.where(beyond, 1.0, size), torch.where(beyond, 2 * torch.atan2(other, down), 0.0)
+
+
+def elastic_part(border: Border, p2: torch.Tensor) -> torch.Tensor:
+    """Return what shear adds to the coefficient of two fluids at squared ray parameters, up to the critical one."""
+    return (-2 * torch.minimum(p2, border.below) * border.shear).clamp(-MOST_SHEAR, MOST_SHEAR)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 
 from seisdiff.draws import Draws
-from seisdiff.synthetic.arrivals import all_parts
-from seisdiff.synthetic.earth import Earth, draw_earth
+from seisdiff.synthetic.arrivals import all_parts, surface_level
+from seisdiff.synthetic.earth import WATER_VELOCITY, Earth, draw_earth
 from seisdiff.synthetic.events import Spread, Tracer, interpolate_rows
 from seisdiff.synthetic.gaps import draw_gaps
 from seisdiff.synthetic.geometry import draw_offsets
+from seisdiff.synthetic.layered import whole_field
 from seisdiff.synthetic.noise import Ground, flipped_traces, noise_coefficients
 from seisdiff.synthetic.processing import (
     TAPER_SAMPLES,
@@ -26,7 +27,7 @@ from seisdiff.synthetic.processing import (
     stretch_mute,
 )
 from seisdiff.synthetic.recipe import NOMINAL_DT_MS, SceneRecipe
-from seisdiff.synthetic.structure import Structure, draw_structure
+from seisdiff.synthetic.structure import Structure, draw_structure, flattened
 from seisdiff.synthetic.traces import Record, filtered, read, spikes
 from seisdiff.synthetic.wavelet import draw_wavelet
 
@@ -40,7 +41,8 @@ MOST_T_STAR = 0.03  # s
 class Scenes:
     """Some scenes of one shape: (scene, trace, sample) float32 parts that add up to what was recorded.
 
-    `primaries`, `interbed` and `surface` (multiples) are waves, `noise` maps a kind to what was added. `live`
+    `primaries`, `interbed` and `surface` (multiples) are waves (of whole fields, interbeds are among the primaries),
+    `noise` maps a kind to what was added. `live`
     (scene, trace) is false for dead and missing traces; the parts are complete there too. `offset` (scene, trace) is in
     m, signed; `place` is what the trace axis shows: offset (m), position (m) of stacks or angle (degrees), as `domain`
     (scene), a number in DOMAINS, says. `dt_ms` (scene) is the sample interval, `step` the one of the vertical axis (ms,
@@ -122,6 +124,7 @@ class _Maker:
         self.offset = torch.where(self.is_["stack"][:, None], 0.0, offset)
         self.cdp_m = draws.uniform("cdp", low=recipe.spread.cdp_m[0], high=recipe.spread.cdp_m[1])
         self.gained = draws.chance("agc", recipe.processing.agc)
+        self.layered = draws.chance("layered", recipe.layered) & ~self.is_["stack"]
         self.structure = self._structure()
 
     def scenes(self) -> Scenes:
@@ -155,12 +158,34 @@ class _Maker:
     def _recorded(self, tracer: Tracer, wavelet: torch.Tensor) -> list[torch.Tensor]:
         """Return spline coefficients of primaries, interbed and surface multiples."""
         t_star = self._t_star(tracer)
-        parts = all_parts(self.recipe, self.draws.within("waves"), tracer, self._diffract(), self.is_)
-        return [filtered(self.record, spikes(self.record, events), wavelet, t_star) for events in parts]
+        draws = self.draws.within("waves")
+        parts = all_parts(self.recipe, draws, tracer, self._diffract(), self.is_)
+        pulses = [spikes(self.record, events) for events in parts]
+        whole = self.layered.nonzero().flatten()
+        if len(whole) > 0:
+            for pulse, field in zip(pulses, self._field(draws, tracer, wavelet, whole), strict=True):
+                pulse[whole] = field.to(pulse)
+        return [filtered(self.record, pulse, wavelet, t_star) for pulse in pulses]
+
+    def _field(self, draws: Draws, tracer: Tracer, wavelet: torch.Tensor, scenes: torch.Tensor) -> list[torch.Tensor]:
+        """Return primaries, no interbeds and surface multiples (scene, trace, fine) of scenes that are whole fields.
+
+        As of other scenes, a share of the divergence of primaries is left in; a line source's is half a point's.
+        """
+        earth = Earth(*(getattr(self.earth, part.name)[scenes] for part in fields(Earth)))
+        record = replace(self.record, start_ms=self.record.start_ms[scenes])
+        level = surface_level(draws, self.recipe.multiples)[scenes]
+        left, directivity = tracer.correction[scenes].unbind(1)
+        primaries, surface = whole_field(earth, self.offset[scenes], record, wavelet[scenes], level, directivity)
+        moments = tracer.moments[scenes]
+        energy = interpolate_rows(moments[:, 0], moments[:, 1], record.times())
+        gain = (1e-3 * energy / WATER_VELOCITY**2) ** (0.5 - left[:, None])
+        return [part * gain[:, None] for part in (primaries, torch.zeros_like(primaries), surface)]
 
     def _structure(self) -> Structure:
         draws = self.draws.within("structure")
-        return draw_structure(draws, self.recipe.structure, self.earth, self.offset, self.cdp_m, self.is_)
+        drawn = draw_structure(draws, self.recipe.structure, self.earth, self.offset, self.cdp_m, self.is_)
+        return flattened(drawn, self.layered)
 
     def _diffract(self) -> torch.Tensor:
         there = self.draws.chance("diffractions", self.recipe.structure.diffractions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -41,6 +41,17 @@ def flat(earth: Earth, traces: int) -> Structure:
     zero = torch.zeros_like(earth.time[:, 1:])
     still = zero.new_zeros(len(zero), traces)
     return Structure(zero[..., None], zero, torch.ones_like(zero), still, zero.new_ones(1, 1, 1))
+
+
+def flattened(structure: Structure, scenes: torch.Tensor) -> Structure:
+    """Return the structure without that of some scenes, bool (scene), none of which are stacks."""
+    rows = scenes[:, None]
+    return replace(
+        structure,
+        apex=structure.apex.where(~rows, 0.0),
+        tilt=structure.tilt.where(~rows, 1.0),
+        statics=structure.statics.where(~rows, 0.0),
+    )
 
 
 def draw_structure(
