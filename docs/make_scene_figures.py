@@ -31,7 +31,7 @@ from seisdiff.synthetic.surveys import file_recipe, find_recipe
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, PAGE = ROOT / "docs" / "figures", ROOT / "docs" / "synthetic.md"
 FIELD = Path(os.environ.get("SEISDIFF_FIELD_DATA", ROOT.parent / "shared" / "field"))
-RECIPES = ("marine_shallow", "marine_deep", "land", "stack")
+RECIPES = ("marine_shallow", "marine_deep", "marine_layered", "land", "stack")
 SEED, SCENES = 1, 200
 _DPI, _GREY_STEP, _AGC_MS, _CLIP = 64, 12, 1600.0, 2.0
 _MEASURE_MS, _FLOOR = 600.0, 1e-4  # of the mean power: what is 40 dB weaker stays weak
@@ -63,7 +63,7 @@ def scene_gathers(scenes: Scenes, first: int = 0, part: str = "full") -> Iterato
 def field_gathers(recipe: str) -> list[Gather]:
     """Return the real gathers that a recipe is to look like."""
     pre = FIELD / "prestack"
-    if recipe == "marine_deep":
+    if recipe in ("marine_deep", "marine_layered"):
         return [_field(pre / "gom_cdp_nmo.su", "Gulf of Mexico, CMP 1010, NMO", units="ft")]
     if recipe == "marine_shallow":
         return [_field(pre / "viking_small.segy", f"Viking Graben, shot {k + 1}", number=k) for k in range(4)]
@@ -191,6 +191,7 @@ MEASURES: dict[str, Callable[[Gather], float]] = {
 COMPARED = {
     "marine_shallow": ("shot", 600),
     "marine_deep": ("nmo", 1751),
+    "marine_layered": ("nmo", 1751),
     "land": ("shot", 1000),
     "stack": ("stack", 1501),
 }
@@ -290,6 +291,21 @@ def draw_parts() -> None:
     save(figure, "scenes_parts")
 
 
+def draw_both() -> None:
+    """Primaries and multiples of the same earths, event by event and as whole fields."""
+    recipe = _at_4_ms(load_scene_recipe(find_recipe("marine_layered"))).model_copy(update={"samples": 800})
+    figure = Figure(figsize=(17, 8), layout="constrained")
+    axes = figure.subplots(2, 8)
+    for row, (title, layered) in enumerate((("events", 0.0), ("whole field", 1.0))):
+        scenes = make_scenes(recipe.model_copy(update={"layered": layered}), SEED, range(4))
+        for column, part in enumerate(("primaries", "multiples")):
+            for number, gather in enumerate(scene_gathers(scenes, part=part)):
+                draw_gather(axes[row, 2 * number + column], gather)
+                axes[row, 2 * number + column].set_title(f"{title}: {part}", fontsize=9)
+    figure.suptitle(f"marine_layered, seed {SEED}: the same four earths made in both ways", fontsize=12)
+    save(figure, "scenes_both")
+
+
 def save(figure: Figure, name: str) -> None:
     """Write a picture in few greys, which keeps the file small."""
     drawn = io.BytesIO()
@@ -306,8 +322,9 @@ def _at_4_ms(recipe: SceneRecipe) -> SceneRecipe:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for wanted in sys.argv[1:] or [*RECIPES, "parts", "table"]:
-        if wanted in ("parts", "table"):
-            (draw_parts if wanted == "parts" else write_tables)()
+    others = {"parts": draw_parts, "both": draw_both, "table": write_tables}
+    for wanted in sys.argv[1:] or [*RECIPES, *others]:
+        if wanted in others:
+            others[wanted]()
         else:
             draw_recipe(wanted)

@@ -240,6 +240,17 @@ class TestRestorer:
         restorer = self.restorer(trained)
         assert torch.allclose(restorer.restore(other).signal, restorer.restore(batch).signal[:, mixed], atol=1e-5)
 
+    def test_what_is_found_and_as_small_as_the_own_error_stays_in(self, trained: Path) -> None:
+        batch = self.batch()
+        removed = [
+            batch.data - self.restorer(trained, own_error=size).restore(batch).signal for size in (0.0, 0.03, 1.0)
+        ]
+        plain = self.restorer(trained).restore(batch).signal
+        assert torch.equal(batch.data - removed[0], plain)  # recipes that say nothing trust all
+        assert [bool(part.any()) for part in removed] == [True] * 3
+        assert float(removed[2].norm()) < float(removed[1].norm()) < float(removed[0].norm())
+        assert bool((removed[1] * removed[0] >= 0).all())  # scaled, never turned
+
     def test_small_batches_give_the_same(self, trained: Path) -> None:
         batch = self.batch()
         one, many = (self.restorer(trained, batch_samples=n).restore(batch).signal for n in (2**12, 2**20))

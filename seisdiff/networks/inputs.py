@@ -19,17 +19,33 @@ def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
     events alike to a network; multiplying undoes it.
     """
     used = counted.to(data.dtype)
-    size = data.abs() * used
-    window = torch.ones(1, 1, BALANCE_SAMPLES, device=data.device, dtype=data.dtype) / BALANCE_SAMPLES
-    above, below = size.sum(1, keepdim=True), used.sum(1, keepdim=True)
-    for _ in range(2):
-        above = functional.conv1d(above, window, padding=BALANCE_SAMPLES // 2)
-        below = functional.conv1d(below, window, padding=BALANCE_SAMPLES // 2)
+    above, below = smooth((data.abs() * used).sum(1, keepdim=True)), smooth(used.sum(1, keepdim=True))
     level = above / below.clamp_min(1e-6)
     loudest = level.amax(-1, keepdim=True)
     level = level.clamp_min(QUIETEST * loudest) + (loudest == 0).to(data.dtype)
     power = (data / level * used).square().sum((1, 2), keepdim=True) / used.sum((1, 2), keepdim=True).clamp_min(1)
     return level * torch.where(power > 0, power.sqrt(), 1.0)
+
+
+def smooth(series: torch.Tensor) -> torch.Tensor:
+    """Return series (gather, 1, time) under two running means of 97 samples."""
+    window = torch.ones(1, 1, BALANCE_SAMPLES, device=series.device, dtype=series.dtype) / BALANCE_SAMPLES
+    for _ in range(2):
+        series = functional.conv1d(series, window, padding=BALANCE_SAMPLES // 2)
+    return series
+
+
+def trusted(found: torch.Tensor, data: torch.Tensor, own_error: float) -> torch.Tensor:
+    """Return what was found in data (gather, trace, time) as far as it is more than a network's own error.
+
+    With r the mean |amplitude| of what was found over that of the data at each time, both under two running means of 97
+    samples, it is multiplied by r^2 / (r^2 + own_error^2): the best factor for what holds an error of that size that
+    has nothing to do with it (Wiener).
+    """
+    if own_error <= 0:
+        return found
+    ratio = smooth(found.abs().sum(1, keepdim=True)) / smooth(data.abs().sum(1, keepdim=True)).clamp_min(1e-30)
+    return found * ratio.square() / (ratio.square() + own_error**2)
 
 
 def seen(data: torch.Tensor) -> torch.Tensor:
