@@ -43,7 +43,6 @@ from seisdiff.training import TrainRecipe, load_train_recipe, train_model
 ROOT = Path(__file__).resolve().parents[1]
 #: What variants have instead of what configs/demultiple-unet.yaml says: a quick training, and what costs least in it.
 BASE = {"shapes": [[64, 512]], "recipes": {"marine_shallow": 0.35, "marine_deep": 0.65}}
-DOMAINS = {"nmo": 0.92, "depth": 0.04, "angle": 0.04}
 FIRST = {"method": "radon", "options": {"solver": "ls", "f_max": 75}}
 REHEARSED = 60
 #: Each variant: what it changes of the network, of the stream, and of the training.
@@ -81,7 +80,6 @@ def recipe_of(name: str) -> TrainRecipe:
     values = load_train_recipe(ROOT / "configs" / "demultiple-unet.yaml").model_dump(mode="json")
     changes = VARIANTS[name]
     values["stream"] |= BASE | changes.get("stream", {})
-    values["stream"]["domains"] = dict.fromkeys(values["stream"]["recipes"], DOMAINS)
     values["network"] |= changes.get("network", {})
     fixed = {"first": FIRST, "validation_every": 10**6}
     return TrainRecipe.model_validate(values | fixed | changes.get("training", {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,23 +17,10 @@ from seisdiff.synthetic.structure import flat
 from seisdiff.synthetic.surveys import find_recipe
 from seisdiff.synthetic.traces import Record, filtered, read, spikes
 from seisdiff.synthetic.wavelet import ricker_spectrum
+from tests.small_earths import make_earth
 
 PEAK_HZ = 25.0
 STEP_S = 0.004
-
-
-def make_earth(
-    time: list[float],
-    velocity: list[float],
-    density: list[float],
-    shear: list[float] | None = None,
-    eta: list[float] | None = None,
-) -> Earth:
-    zero = [0.0] * len(time)
-    time_, velocity_, shear_, density_, eta_ = (
-        torch.tensor([row]) for row in (time, velocity, shear or zero, density, eta or zero)
-    )
-    return Earth(time_, velocity_, shear_, density_, eta_, torch.zeros_like(time_), torch.tensor([True]))
 
 
 def seen(record: Record, pulses: torch.Tensor, samples: int) -> torch.Tensor:
@@ -160,17 +148,13 @@ class TestLayers:
 
     def test_anisotropy_moves_far_offsets_as_the_moveout_formula_says(self) -> None:
         earth = make_earth([400.0, 800.0, 1e4], [1500.0, 2200.0, 2600.0], [1.0, 2.0, 2.4], eta=[0.0, 0.12, 0.0])
-        offset = 1200.0
+        isotropic, offset = replace(earth, eta=0 * earth.eta), 1200.0
         t0, v2, shift = nmo_terms(earth.moments())
         expected = float(arrival_times(t0, v2, shift, torch.full((1, 2, 1), offset))[0, 1, 0])
-        still = float(arrival_times(*nmo_terms(_isotropic(earth).moments()), torch.full((1, 2, 1), offset))[0, 1, 0])
-        shifts = [_later(field(each, [offset])[0][0], expected) for each in (earth, _isotropic(earth))]
+        still = float(arrival_times(*nmo_terms(isotropic.moments()), torch.full((1, 2, 1), offset))[0, 1, 0])
+        shifts = [_later(field(each, [offset])[0][0], expected) for each in (earth, isotropic)]
         assert shifts[0] - shifts[1] == pytest.approx(expected - still, rel=0.15)
         assert abs(expected - still) > 5
-
-
-def _isotropic(earth: Earth) -> Earth:
-    return Earth(earth.time, earth.velocity, earth.shear, earth.density, 0 * earth.eta, earth.loss, earth.marine)
 
 
 def _later(trace: torch.Tensor, about_ms: float) -> float:

@@ -26,14 +26,7 @@ from seisdiff.synthetic.reflection import Border, borders, reflection
 from seisdiff.synthetic.structure import flat
 from seisdiff.synthetic.traces import Record, filtered, read, spikes
 from seisdiff.synthetic.wavelet import minimum_phase, ricker_spectrum
-
-
-def make_earth(
-    time: list[float], velocity: list[float], density: list[float], shear: list[float] | None = None
-) -> Earth:
-    row = [torch.tensor([values]) for values in (time, velocity, shear or [0.0] * len(time), density)]
-    zero = torch.zeros_like(row[0])
-    return Earth(*row, zero, zero, torch.tensor([True]))
+from tests.small_earths import make_earth
 
 
 def make_tracer(earth: Earth, offset: list[float]) -> Tracer:

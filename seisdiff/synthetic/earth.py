@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -34,6 +34,10 @@ class Earth:
     def reflectors(self) -> int:
         """How many reflectors there are."""
         return self.time.shape[1] - 1
+
+    def take(self, scenes: torch.Tensor | slice) -> Earth:
+        """Return the earths of some of the scenes."""
+        return Earth(*(getattr(self, part.name)[scenes] for part in fields(self)))
 
     def moments(self) -> torch.Tensor:
         """Return the sums over the layers above each reflector, (scene, 4, reflector).

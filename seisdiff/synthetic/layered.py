@@ -63,12 +63,13 @@ class _Layers:
     """The layers of one earth, answering plane waves."""
 
     def __init__(self, earth: Earth, scene: int) -> None:
-        self.velocity: list[float] = earth.velocity[scene].tolist()
-        self.density: list[float] = earth.density[scene].tolist()
-        self.eta: list[float] = earth.eta[scene].tolist()
-        self.thickness: list[float] = (0.5e-3 * earth.time * earth.velocity)[scene].tolist()
-        self.border = [Border(*parts) for parts in zip(*(part[scene] for part in borders(earth)), strict=True)]
-        self.widest = WIDEST / (self.velocity[0] if earth.marine[scene] else max(self.velocity[:2]))
+        one = earth.take(slice(scene, scene + 1))
+        self.velocity: list[float] = one.velocity[0].tolist()
+        self.density: list[float] = one.density[0].tolist()
+        self.eta: list[float] = one.eta[0].tolist()
+        self.thickness: list[float] = (0.5e-3 * one.time * one.velocity)[0].tolist()
+        self.border = [Border(*parts) for parts in zip(*(part[0] for part in borders(one)), strict=True)]
+        self.widest = WIDEST / (self.velocity[0] if bool(one.marine[0]) else max(self.velocity[:2]))
 
     def field(
         self, offset: torch.Tensor, record: Record, wavelet: torch.Tensor, level: float, directivity: float

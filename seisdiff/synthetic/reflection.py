@@ -44,13 +44,14 @@ def reflection(border: Border, p: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     phase beyond the critical angle, plus the shear terms of Aki and Richards (1980, eq. 5.46), so that for small
     contrasts R(p) = (1 - 4 p^2 vs^2) drho/2rho + dvp/(2 vp cos^2) - 4 p^2 vs^2 dvs/vs. A positive phase is an advance.
     """
-    above, below, rho1, rho2, shear = (part[..., None] for part in border)
+    border = Border(*(part[..., None] for part in border))
+    above, below, rho1, rho2, _ = border
     p2 = torch.minimum(p.square(), 0.998 * above)
     down, through = rho2 * torch.sqrt(above - p2), below - p2
     other = rho1 * torch.sqrt(through.abs())
     size = (down - other) / (down + other).clamp_min(1e-12)
     beyond = through < 0
-    size = size + elastic_part(Border(above, below, rho1, rho2, shear), p2)
+    size = size + elastic_part(border, p2)
     return torch.where(beyond, 1.0, size), torch.where(beyond, 2 * torch.atan2(other, down), 0.0)
 
 

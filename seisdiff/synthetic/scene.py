@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -42,13 +42,12 @@ class Scenes:
     """Some scenes of one shape: (scene, trace, sample) float32 parts that add up to what was recorded.
 
     `primaries`, `interbed` and `surface` (multiples) are waves (of whole fields, interbeds are among the primaries),
-    `noise` maps a kind to what was added. `live`
-    (scene, trace) is false for dead and missing traces; the parts are complete there too. `offset` (scene, trace) is in
-    m, signed; `place` is what the trace axis shows: offset (m), position (m) of stacks or angle (degrees), as `domain`
-    (scene), a number in DOMAINS, says. `dt_ms` (scene) is the sample interval, `step` the one of the vertical axis (ms,
-    or m for depth gathers), `start` the first sample on it. `velocity` (scene, sample) are the velocities (m/s) of
-    moveout correction; `water_ms` (scene) is the two-way time of the first layer, and
-    `mute` (scene, trace, sample) is what all parts were multiplied by: mute and gain.
+    `noise` maps a kind to what was added. `live` (scene, trace) is false for dead and missing traces; the parts are
+    complete there too. `offset` (scene, trace) is in m, signed; `place` is what the trace axis shows: offset (m),
+    position (m) of stacks or angle (degrees), as `domain` (scene), a number in DOMAINS, says. `dt_ms` (scene) is the
+    sample interval, `step` the one of the vertical axis (ms, or m for depth gathers), `start` the first sample on it.
+    `velocity` (scene, sample) are the velocities (m/s) of moveout correction; `water_ms` (scene) is the two-way time of
+    the first layer, and `mute` (scene, trace, sample) is what all parts were multiplied by: mute and gain.
     """
 
     primaries: torch.Tensor
@@ -159,12 +158,14 @@ class _Maker:
         """Return spline coefficients of primaries, interbed and surface multiples."""
         t_star = self._t_star(tracer)
         draws = self.draws.within("waves")
-        parts = all_parts(self.recipe, draws, tracer, self._diffract(), self.is_)
-        pulses = [spikes(self.record, events) for events in parts]
         whole = self.layered.nonzero().flatten()
-        if len(whole) > 0:
-            for pulse, field in zip(pulses, self._field(draws, tracer, wavelet, whole), strict=True):
-                pulse[whole] = field.to(pulse)
+        waves = self._field(draws, tracer, wavelet, whole) if len(whole) > 0 else []
+        pulses = waves
+        if len(whole) < len(self.layered):
+            parts = all_parts(self.recipe, draws, tracer, self._diffract(), self.is_)
+            pulses = [spikes(self.record, events) for events in parts]
+            for pulse, wave in zip(pulses, waves, strict=False):
+                pulse[whole] = wave
         return [filtered(self.record, pulse, wavelet, t_star) for pulse in pulses]
 
     def _field(self, draws: Draws, tracer: Tracer, wavelet: torch.Tensor, scenes: torch.Tensor) -> list[torch.Tensor]:
@@ -172,15 +173,16 @@ class _Maker:
 
         As of other scenes, a share of the divergence of primaries is left in; a line source's is half a point's.
         """
-        earth = Earth(*(getattr(self.earth, part.name)[scenes] for part in fields(Earth)))
         record = replace(self.record, start_ms=self.record.start_ms[scenes])
         level = surface_level(draws, self.recipe.multiples)[scenes]
         left, directivity = tracer.correction[scenes].unbind(1)
-        primaries, surface = whole_field(earth, self.offset[scenes], record, wavelet[scenes], level, directivity)
+        primaries, surface = whole_field(
+            self.earth.take(scenes), self.offset[scenes], record, wavelet[scenes], level, directivity
+        )
         moments = tracer.moments[scenes]
         energy = interpolate_rows(moments[:, 0], moments[:, 1], record.times())
         gain = (1e-3 * energy / WATER_VELOCITY**2) ** (0.5 - left[:, None])
-        return [part * gain[:, None] for part in (primaries, torch.zeros_like(primaries), surface)]
+        return [part * gain[:, None] + 0j for part in (primaries, torch.zeros_like(primaries), surface)]
 
     def _structure(self) -> Structure:
         draws = self.draws.within("structure")
