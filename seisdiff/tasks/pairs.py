@@ -54,15 +54,18 @@ class Task(Protocol):
 
 
 class DemultipleTask:
-    """Multiples of other strength, and of either sign, over the primaries; noise stays in.
+    """Multiples over the primaries, as strong as they came or not; noise stays in.
 
-    One scene in ten has no multiples at all: what has none must come back as it is. The others are brought to between
-    -6 and 12 dB of primaries over multiples before their strength varies: primaries 20 dB down, as the shallowest
-    waters have them, teach nothing but noise. In three of ten it is not told when multiples begin. In four of ten they
-    grow with offset by up to `growth`, as reflections beyond the critical angle do.
+    Three scenes in five keep the multiples that follow from their primaries, in strength (within 10 %) and sign. The
+    others have them of other strength and either sign, so that no survey's gains are taken for granted: brought to
+    between -6 and 12 dB of primaries over multiples before their strength varies, and in four of ten growing with offset
+    by up to `growth`, as reflections beyond the critical angle do. Primaries are never more than 6 dB under multiples
+    before that: 20 dB down, as the shallowest waters have them, they teach nothing but noise. Some scenes have no
+    multiples at all: what has none must come back as it is. In three of ten it is not told when multiples begin.
     """
 
-    without = 0.1
+    own = 0.6
+    without = 0.06
     untold = 0.3
     growth = 4.0
     early_ms = 80.0
@@ -71,13 +74,15 @@ class DemultipleTask:
     def pair(self, scenes: Scenes, draws: Draws) -> Pair:
         """Return degraded gathers and their multiples; they are shown in order of offset, never turned."""
         scenes = turned(scenes, draws, share=0.0)
-        strength = torch.exp(0.6 * draws.normal("strength", 1, 1)) * _sign(draws, "sign", 0.25)
+        own = draws.chance("own", self.own)[:, None, None]
+        varied = draws.normal("strength", 1, 1)
+        strength = torch.where(own, torch.exp(0.1 * varied), torch.exp(0.6 * varied) * _sign(draws, "sign", 0.25))
         strength = strength * ~draws.chance("without", self.without)[:, None, None]
         keep = scenes.primaries + scenes.interbed
         place = (scenes.offset.abs() / scenes.offset.abs().amax(1, keepdim=True).clamp_min(1e-3))[..., None]
         growth = draws.uniform("growth", 1, 1, high=self.growth) * draws.chance("grows", 0.4)[:, None, None]
-        surface = scenes.surface * (1 + growth * place.square())
-        multiples = strength * within_levels(surface, keep, *self.levels_db)
+        grown = within_levels(scenes.surface * (1 + growth * place.square()), keep, *self.levels_db)
+        multiples = strength * torch.where(own, no_stronger(scenes.surface, keep, self.levels_db[0]), grown)
         noise = _mixed_noise(scenes, draws)
         pair = _pair(scenes, draws, keep + multiples + noise, multiples, scenes.live, scenes.live)
         first = 2 * scenes.water_ms - scenes.start - draws.uniform("early", low=0.0, high=self.early_ms)
@@ -126,11 +131,21 @@ def within_levels(part: torch.Tensor, other: torch.Tensor, low_db: float, high_d
 
     Levels in the middle change little, those far outside approach the limits; a part that is zero stays so.
     """
-    power, beside = (values.square().sum((1, 2), keepdim=True) for values in (part, other))
-    level = 10 * torch.log10((beside / power.clamp_min(1e-20)).clamp(1e-10, 1e10))
+    level = _level_db(other, part)
     middle, width = (low_db + high_db) / 2, high_db - low_db
     wanted = low_db + width * torch.sigmoid((level - middle) * 4 / width)
-    return part * 10 ** ((level - wanted) / 20) * (power > 0)
+    return part * 10 ** ((level - wanted) / 20)
+
+
+def no_stronger(part: torch.Tensor, other: torch.Tensor, low_db: float) -> torch.Tensor:
+    """Return `part` (scene, trace, sample), weakened where `other` is less than a level over it."""
+    level = _level_db(other, part)
+    return part * 10 ** ((level - level.clamp_min(low_db)) / 20)
+
+
+def _level_db(other: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    beside, power = (values.square().sum((1, 2), keepdim=True) for values in (other, part))
+    return 10 * torch.log10((beside / power.clamp_min(1e-20)).clamp(1e-10, 1e10))
 
 
 def turned(scenes: Scenes, draws: Draws, share: float = 0.5) -> Scenes:
