@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -10,7 +12,7 @@ from seisdiff.data import PairStream, StreamSpec, _changed, held_out, output_snr
 from seisdiff.draws import Draws
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.synthetic.scene import Scenes, make_scenes
-from seisdiff.tasks.pairs import TASKS, DemultipleTask, DenoiseTask, InterpolateTask, turned, within_levels
+from seisdiff.tasks.pairs import TASKS, DemultipleTask, DenoiseTask, InterpolateTask, Pair, turned, within_levels
 
 RECIPE = SceneRecipe.model_validate(
     {
@@ -28,6 +30,12 @@ def scenes(count: int = 24) -> tuple[Scenes, Draws]:
     return make_scenes(RECIPE, 1, range(count)), Draws(2, torch.arange(count))
 
 
+def strengths(pair: Pair, scenes: Scenes) -> torch.Tensor:
+    """Return how strong the multiples of each pair are beside those of its scene; negative where turned over."""
+    own = scenes.surface * pair.live[..., None]
+    return (pair.target * own).sum((1, 2)) / own.square().sum((1, 2))
+
+
 def test_multiples_are_what_the_input_holds_beyond_primaries_and_noise() -> None:
     made, draws = scenes()
     pair = DemultipleTask().pair(made, draws)
@@ -39,8 +47,22 @@ def test_multiples_are_what_the_input_holds_beyond_primaries_and_noise() -> None
     assert 0 < float(other.norm()) < 3 * float(keep.norm())
     without = ~pair.target.flatten(1).any(1)
     assert 0 < int(without.sum()) < 10
-    ratio = (pair.target.norm(dim=(1, 2)) / (flipped.surface * pair.live[..., None]).norm(dim=(1, 2)))[~without]
-    assert float(ratio.log().std()) > 0.3
+    ratio = strengths(pair, flipped)[~without]
+    assert float(ratio.abs().log().std()) > 0.3
+    assert bool((ratio < 0).any())
+
+
+def test_most_multiples_are_those_that_follow_from_the_primaries() -> None:
+    made, draws = scenes(200)
+    weak = replace(made, surface=0.3 * made.surface)
+    own = DemultipleTask().pair(weak, draws)
+    flipped = turned(weak, draws, share=0.0)
+    close = strengths(own, flipped).log().abs() < 0.3  # three standard deviations
+    assert 0.5 < float(close.float().mean()) < 0.75
+    loud = replace(made, surface=100 * made.surface)
+    keep = (made.primaries + made.interbed).norm(dim=(1, 2))
+    level = 20 * torch.log10(keep / DemultipleTask().pair(loud, draws).target.norm(dim=(1, 2)).clamp_min(1e-9))
+    assert float(level[close].median()) == pytest.approx(-6, abs=1)
 
 
 def test_multiples_begin_after_the_start_that_is_told() -> None:
