@@ -36,6 +36,7 @@ from seisdiff.validation import read_recipe
 
 WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
+LOG_WEIGHT = 0.1  # of decibels in the loss, for gradients of the size that `clip` is made for
 ERROR_WEIGHT = 0.1  # in the loss of diffusion, of the error to expect
 MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
@@ -77,6 +78,9 @@ class TrainRecipe(BaseModel):
     )
     absolute_weight: float = Field(default=1.0, ge=0, description="of the mean absolute error in the loss")
     rms_weight: float = Field(default=0.5, ge=0, description="of the root mean square error in the loss")
+    log_floor: float = Field(
+        default=0.0, ge=0, le=1, description="over 0: decibels count alike, down to errors of this share of the signal"
+    )
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
 
@@ -158,12 +162,16 @@ def balanced_loss(
 
     Each gather counts by 1/sqrt of the root mean square of its `signal`, what is to be kept or filled, so that weak
     primaries under strong multiples are not the cheapest to lose; with 1 instead of the root, hopeless gathers rule.
+    Where the recipe has a `log_floor`, each gather counts by the logarithm of its error over its signal instead, the
+    floor added: a decibel is worth the same wherever it is gained, until an error is too small to matter.
     """
     count = (wanted.sum(1) * target.shape[-1]).clamp_min(1)
     error = (predicted - target).float() * wanted[..., None]
     absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
     strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
     error = recipe.absolute_weight * absolute + recipe.rms_weight * torch.sqrt(square + 1e-8)
+    if recipe.log_floor:
+        return (LOG_WEIGHT * torch.log(error / strength + recipe.log_floor) * weight).mean()
     return (error * torch.rsqrt(strength) * weight).mean()
 
 

@@ -58,7 +58,7 @@ class DemultipleTask:
 
     Three scenes in five keep the multiples that follow from their primaries, in strength (within 10 %) and sign. The
     others have them of other strength and either sign, so that no survey's gains are taken for granted: brought to
-    between -6 and 12 dB of primaries over multiples before their strength varies, and in four of ten growing with offset
+    between -6 and 12 dB of primaries over multiples before their strength varies, in four of ten growing with offset
     by up to `growth`, as reflections beyond the critical angle do. Primaries are never more than 6 dB under multiples
     before that: 20 dB down, as the shallowest waters have them, they teach nothing but noise. Some scenes have no
     multiples at all: what has none must come back as it is. In three of ten it is not told when multiples begin.
