@@ -29,15 +29,12 @@ from xarray.core import indexing
 from zarr.codecs import ZstdCodec
 
 from seisdiff.errors import FileFormatError, MissingExtraError, OutputError, SeisdiffError, SurveyError
+from seisdiff.store_layout import array_specs, root_attributes, table_spec
 from seisdiff.survey import LAYOUT_VERSION, check_survey
 
 #: Fast zstd: mutes and dead traces vanish, noise-like samples are stored as they are; level 1 would save an eighth of a
 #: field file and take half as long again to write, three times as long to read.
 _LEVEL = -1
-_CHUNK_BYTES = 2**20
-_SHARD_BYTES = 2**25
-_MAX_SHARD_BYTES = 2**26
-_TABLE_CHUNK_BYTES = 2**22
 _UNIT_ARRAYS = ("amplitude", "raw_exception", "trace_header")
 _SHARD_LIST = "raw_exception/shards.json"
 
@@ -117,13 +114,13 @@ class StoreWriter:
         check_survey(template)
         self._fs, self._root = locate(url)
         self._name = os.fspath(url)
-        self._attrs = _root_attrs(template, history)
+        self._attrs = root_attributes(template, history)
         self._traces = template.sizes["trace"]
         with output_errors(self._name):
             existing = _list_objects(self._fs, self._root)
             if existing and not resume:
                 raise OutputError(f"{self._name} exists already; remove it, or resume it if it is unfinished")
-            specs, self.unit_rows = _array_specs(template)
+            specs, self.unit_rows = array_specs(template)
             self._arrays = {name: self._create(name, spec, existing) for name, spec in specs.items()}
             for name in specs:
                 if name not in _UNIT_ARRAYS:
@@ -163,7 +160,7 @@ class StoreWriter:
                 codes = np.asarray(self._arrays["trace_id_code"][:])
                 codes[np.asarray(filled_rows, dtype=np.int64)] = 1
                 self._arrays["trace_id_code"][:] = codes
-            self._arrays["live"] = self._create("live", _table_spec(xr.Variable("trace", live)), {})
+            self._arrays["live"] = self._create("live", table_spec(xr.Variable("trace", live)), {})
             self._copy_table("live", xr.Variable("trace", live), {})
             objects = _list_objects(self._fs, self._root)
             for name, array in self._arrays.items():
@@ -344,66 +341,3 @@ def _as_dataset(arrays: Mapping[str, zarr.Array[Any]], attrs: Mapping[str, Any],
     coords = {key: value for key, value in variables.items() if key in further or value.dims == (key,)}
     data_vars = {key: value for key, value in variables.items() if key not in coords}
     return xr.Dataset(data_vars, coords, {key: value for key, value in attrs.items() if key != "coordinates"})
-
-
-def _root_attrs(template: xr.Dataset, history: str | None) -> dict[str, Any]:
-    attrs = dict(template.attrs)
-    if history is not None:
-        attrs["history"] = [*attrs.get("history", []), history]
-    further = sorted(str(name) for name in template.coords if name not in template.dims)
-    return _plain(attrs | ({"coordinates": " ".join(further)} if further else {}))
-
-
-def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    try:
-        return json.loads(json.dumps(dict(attrs), default=lambda value: value.tolist()))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise SurveyError(f"attributes {list(attrs)} cannot be kept as JSON: {error}") from error
-
-
-def _array_specs(template: xr.Dataset) -> tuple[dict[str, dict[str, Any]], int]:
-    """Return how each array is laid out, and the traces of a unit; `live` is left out."""
-    inner, unit_rows = _shard_rows(template)
-    specs = {str(name): _table_spec(variable) for name, variable in template.variables.items() if name != "live"}
-    samples = max(1, template["amplitude"].shape[1])
-    for name in {"amplitude", "raw_exception"} & specs.keys():
-        specs[name] |= {"chunks": (inner, samples), "shards": (unit_rows, samples)}
-    if "trace_header" in specs:
-        width = max(1, template.sizes["header_byte"])
-        specs["trace_header"]["chunks"] = (_header_rows(inner, unit_rows, width), width)
-    return specs, unit_rows
-
-
-def _table_spec(variable: xr.Variable) -> dict[str, Any]:
-    if variable.dtype.kind not in "biuf" or not variable.ndim:
-        raise SurveyError(
-            f"a variable {variable.dims} of {variable.dtype} cannot be stored; expected arrays of numbers"
-        )
-    row_bytes = max(1, math.prod(variable.shape[1:]) * variable.dtype.itemsize)
-    rows = max(1, min(variable.shape[0], _TABLE_CHUNK_BYTES // row_bytes))
-    return {
-        "shape": variable.shape,
-        "dtype": variable.dtype.newbyteorder("="),
-        "chunks": (rows, *(max(1, size) for size in variable.shape[1:])),
-        "shards": None,
-        "fill_value": np.nan if variable.dtype.kind == "f" else variable.dtype.type(0),
-        "attributes": _plain(variable.attrs),
-        "dimension_names": [str(dim) for dim in variable.dims],
-    }
-
-
-def _shard_rows(template: xr.Dataset) -> tuple[int, int]:
-    """Return the traces of an inner chunk and of a shard, which holds at least 1 MiB of headers where that fits."""
-    amplitude = template["amplitude"]
-    row_bytes = max(1, amplitude.shape[1] * amplitude.dtype.itemsize)
-    traces = max(1, amplitude.shape[0])
-    inner = min(traces, max(1, _CHUNK_BYTES // row_bytes))
-    for_headers = -(-_CHUNK_BYTES // (inner * max(1, template.sizes.get("header_byte", _CHUNK_BYTES))))
-    count = min(max(_SHARD_BYTES // (inner * row_bytes), for_headers), _MAX_SHARD_BYTES // (inner * row_bytes))
-    return inner, inner * max(1, min(count, -(-traces // inner)))
-
-
-def _header_rows(inner: int, unit_rows: int, width: int) -> int:
-    """Return the traces of a header chunk: the least whole part of a unit that holds 1 MiB, or the unit."""
-    parts = [rows for rows in range(inner, unit_rows + 1, inner) if unit_rows % rows == 0]
-    return next((rows for rows in parts if rows * width >= _CHUNK_BYTES), unit_rows)

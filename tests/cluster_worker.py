@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 SIZES = {
-    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**16,
-    "seisdiff.store._MAX_SHARD_BYTES": 2**18,
+    "seisdiff.store_layout.CHUNK_BYTES": 2**15, "seisdiff.store_layout.SHARD_BYTES": 2**16,
+    "seisdiff.store_layout.MAX_SHARD_BYTES": 2**18,
     "seisdiff.units._COPIES_IN_FLIGHT": 10_000,
 }  # fmt: skip
 PRELOAD = {"DASK_DISTRIBUTED__WORKER__PRELOAD": f"['{__name__}']"}

@@ -221,8 +221,8 @@ def test_units_of_a_store_that_cut_gathers_agree_with_units_of_whole_gathers(
 ) -> None:
     source = line_file(tmp_path / "in.sgy", small_line(6, 13, 250).full)
     restore_file(str(source), str(tmp_path / "whole.sgy"), quick("demultiple"))
-    for name, size in (("_CHUNK_BYTES", 2**11), ("_SHARD_BYTES", 2**14), ("_MAX_SHARD_BYTES", 2**15)):
-        monkeypatch.setattr(f"seisdiff.store.{name}", size)
+    for name, size in (("CHUNK_BYTES", 2**11), ("SHARD_BYTES", 2**14), ("MAX_SHARD_BYTES", 2**15)):
+        monkeypatch.setattr(f"seisdiff.store_layout.{name}", size)
     summary = restore_file(
         str(source), str(tmp_path / "cut.zarr"), quick("demultiple"), removed=str(tmp_path / "removed.sgy")
     )

@@ -400,11 +400,12 @@ SCRIPT = textwrap.dedent(
     """
     import os, signal, sys, time
     import numpy as np
-    from seisdiff import store
+    from seisdiff import store_layout
+    from seisdiff.store import StoreWriter
     from seisdiff.ledger import Ledger
     from seisdiff.survey import make_survey
 
-    store._CHUNK_BYTES, store._SHARD_BYTES, store._MAX_SHARD_BYTES = 2**12, 2**14, 2**15
+    store_layout.CHUNK_BYTES, store_layout.SHARD_BYTES, store_layout.MAX_SHARD_BYTES = 2**12, 2**14, 2**15
     target, removed, resume, last = sys.argv[1], sys.argv[2], sys.argv[3] == "resume", int(sys.argv[4])
     samples = np.random.default_rng(5).standard_normal((45, 24, 50)).astype(np.float32)
     survey = make_survey(samples, dt_ms=4)
@@ -418,7 +419,7 @@ SCRIPT = textwrap.dedent(
     with Ledger.begin([target, removed], {"seed": 5}, resume=resume, overwrite=False) as ledger:
         if ledger.complete:
             sys.exit()
-        outputs = [store.StoreWriter(ledger.partial(name), survey, resume=ledger.resumed) for name in (target, removed)]
+        outputs = [StoreWriter(ledger.partial(name), survey, resume=ledger.resumed) for name in (target, removed)]
         rows = outputs[0].unit_rows
         print("units", -(-len(samples) // rows), "done", len(ledger.finished), flush=True)
         for unit, start in enumerate(range(0, len(samples), rows)):

@@ -22,8 +22,8 @@ _QUICK = ["--method", "radon", "--moveout-ms", "-50:200:25", "--kind", "paraboli
 _TILES = 30
 #: What makes a small file have many units: small shards, and few samples in memory.
 _SIZES = {
-    "seisdiff.store._CHUNK_BYTES": 2**15, "seisdiff.store._SHARD_BYTES": 2**16,
-    "seisdiff.store._MAX_SHARD_BYTES": 2**18,
+    "seisdiff.store_layout.CHUNK_BYTES": 2**15, "seisdiff.store_layout.SHARD_BYTES": 2**16,
+    "seisdiff.store_layout.MAX_SHARD_BYTES": 2**18,
     "seisdiff.units._COPIES_IN_FLIGHT": 10_000,
 }  # fmt: skip
 _FORKS = multiprocessing.get_context("forkserver")

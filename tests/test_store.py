@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zarr.storage import LocalStore
 
-from seisdiff import store
+from seisdiff import store_layout
 from seisdiff.errors import FileFormatError, MissingExtraError, OutputError, SeisdiffError, SurveyError
 from seisdiff.store import StoreWriter, is_store, locate, open_store
 from seisdiff.survey import LAYOUT_VERSION, make_survey, survey_attrs
@@ -45,10 +45,10 @@ for name, (dims, dtype, data, attrs) in expected["variables"].items():
 @pytest.fixture
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of 4 KiB made of chunks of 1 KiB, so that small surveys have many units."""
-    monkeypatch.setattr(store, "_CHUNK_BYTES", 2**10)
-    monkeypatch.setattr(store, "_SHARD_BYTES", 2**12)
-    monkeypatch.setattr(store, "_MAX_SHARD_BYTES", 2**13)
-    monkeypatch.setattr(store, "_TABLE_CHUNK_BYTES", 2**9)
+    monkeypatch.setattr(store_layout, "CHUNK_BYTES", 2**10)
+    monkeypatch.setattr(store_layout, "SHARD_BYTES", 2**12)
+    monkeypatch.setattr(store_layout, "MAX_SHARD_BYTES", 2**13)
+    monkeypatch.setattr(store_layout, "TABLE_CHUNK_BYTES", 2**9)
 
 
 def a_survey(
