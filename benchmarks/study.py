@@ -67,6 +67,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "longer records": {"stream": {"shapes": [[64, 1024]]}},
     "sparse first guess": {"training": {"first": FIRST | {"options": {"f_max": 75, "reweightings": 2}}}},
     "whole fields": {"stream": {"recipes": {"marine_shallow": 0.25, "marine_deep": 0.35, "marine_layered": 0.4}}},
+    "decibels alike": {"training": {"log_floor": 0.02}},
+    "own multiples": {},
 }
 COLUMNS = (
     ("steps", 0), ("parameters, M", 2), ("SNR, 180 to 900 m", 1), ("below first multiple", 1), ("SNR, under 180 m", 1),
@@ -81,16 +83,24 @@ def recipe_of(name: str) -> TrainRecipe:
     changes = VARIANTS[name]
     values["stream"] |= BASE | changes.get("stream", {})
     values["network"] |= changes.get("network", {})
-    fixed = {"first": FIRST, "validation_every": 10**6}
+    fixed = {"first": FIRST, "validation_every": 10**6, "log_floor": 0.0}
     return TrainRecipe.model_validate(values | fixed | changes.get("training", {}))
 
 
 @contextmanager
-def predicting(primaries: bool) -> Iterator[None]:
+def pairs_of(name: str) -> Iterator[None]:
+    """Make training pairs as a variant has them: multiples are of any strength and predicted, but for one each."""
+    with patch.object(DemultipleTask, "own", DemultipleTask.own if name == "own multiples" else 0.0):
+        if name == "predicts primaries":
+            with predicting_primaries():
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def predicting_primaries() -> Iterator[None]:
     """Let networks predict the primaries, with the noise on them, instead of the multiples."""
-    if not primaries:
-        yield
-        return
     pair, answer = DemultipleTask.pair, UnetRestorer._answer
 
     def other_pair(self: DemultipleTask, scenes: Scenes, draws: Draws) -> Pair:
@@ -180,7 +190,7 @@ def main() -> None:
     for name in options.only:
         done = options.out / f"{file_name(name)}.json"
         if not done.is_file():
-            with predicting(primaries=name == "predicts primaries"):
+            with pairs_of(name):
                 done.write_text(json.dumps(figures_of(trained(name, options.out, options.minutes))))
             print(name, done.read_text(), flush=True)
     found = {

@@ -70,9 +70,6 @@ class TrainRecipe(BaseModel):
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     passes: int = Field(default=1, ge=1, le=8, description="times that it is applied at work, shown its own result")
-    own_error: float = Field(
-        default=0.0, ge=0, le=1, description="at work, of a gather's level: what is found and not louder mostly stays"
-    )
     again: float = Field(
         default=0.0, ge=0, le=1, description="share of batches on which the network is shown its own result"
     )

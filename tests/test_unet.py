@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen, trusted
+from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen
 from seisdiff.networks.pooling import FrequencyLowCut, make_pooling
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet, UNetSpec
@@ -185,26 +185,6 @@ class TestInputs:
         assert torch.allclose(shown[:, 4] * shown[:, 3], shown[:, 0] / 2, atol=1e-4)
         assert (shown[0, 5] > 0).sum(1).tolist() == [500] * 6
         assert (shown[0, 5] > 0).int().argmax(1).tolist() == [300 - 10 * trace for trace in range(6)]
-
-    @pytest.mark.parametrize("share", [0.01, 0.03, 0.5])
-    def test_what_is_found_is_trusted_as_far_as_it_exceeds_the_own_error(self, share: float) -> None:
-        data = torch.ones(1, 8, 400)
-        kept = trusted(share * data, data, 0.03)
-        assert torch.allclose(kept, share * data * share**2 / (share**2 + 0.03**2), rtol=1e-4)
-
-    def test_without_an_own_error_all_is_trusted(self) -> None:
-        found = torch.randn(2, 8, 400)
-        assert torch.equal(trusted(found, torch.randn(2, 8, 400), 0.0), found)
-
-    def test_loud_noise_at_one_time_is_trusted_and_little_at_another_is_not(self) -> None:
-        data, found = torch.ones(1, 8, 2000), torch.full((1, 8, 2000), 0.005)
-        found[..., 1200:] = 0.8
-        share = trusted(found, data, 0.03) / found
-        assert float(share[..., :900].max()) < 0.05
-        assert float(share[..., 1300:1900].min()) > 0.99
-
-    def test_where_nothing_was_found_nothing_is_trusted(self) -> None:
-        assert not trusted(torch.zeros(1, 8, 400), torch.zeros(1, 8, 400), 0.03).any()
 
     def test_nothing_gives_nothing(self) -> None:
         zero = torch.zeros(1, 4, 50)

@@ -35,19 +35,6 @@ def smooth(series: torch.Tensor) -> torch.Tensor:
     return series
 
 
-def trusted(found: torch.Tensor, data: torch.Tensor, own_error: float) -> torch.Tensor:
-    """Return what was found in data (gather, trace, time) as far as it is more than a network's own error.
-
-    With r the mean |amplitude| of what was found over that of the data at each time, both under two running means of 97
-    samples, it is multiplied by r^2 / (r^2 + own_error^2): the best factor for what holds an error of that size that
-    has nothing to do with it (Wiener).
-    """
-    if own_error <= 0:
-        return found
-    ratio = smooth(found.abs().sum(1, keepdim=True)) / smooth(data.abs().sum(1, keepdim=True)).clamp_min(1e-30)
-    return found * ratio.square() / (ratio.square() + own_error**2)
-
-
 def seen(data: torch.Tensor) -> torch.Tensor:
     """Return bool (gather, trace, time): true from a trace's first sample that is not zero to its last."""
     there = data != 0

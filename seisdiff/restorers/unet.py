@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from seisdiff.errors import OptionError, SurveyError
-from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen, trusted
+from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
@@ -39,12 +39,6 @@ class UnetSpec(BaseModel):
         ge=1,
         le=8,
         description="times that it is applied, to its own result; by default those of its recipe",
-    )
-    own_error: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="of a gather's level: found multiples or noise that are not louder mostly stay; by its recipe",
     )
     batch_samples: int | None = Field(
         default=None,
@@ -79,7 +73,6 @@ class UnetRestorer:
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
         self.passes = spec.passes or int(recipe.get("passes", 1))
-        self.own_error = float(recipe.get("own_error", 0.0)) if spec.own_error is None else spec.own_error
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples or (2**22 if self.device.type == "cuda" else 2**19)
@@ -107,10 +100,9 @@ class UnetRestorer:
         return ~live.expand_as(batch.data) if self.task == "interpolate" else seen(batch.data) & live
 
     def applied(self, batch: Batch, answer: torch.Tensor) -> torch.Tensor:
-        """Return the batch with an answer put in, or taken out as far as it is trusted; what is protected stays."""
+        """Return the batch with an answer put in or taken out; what is protected stays."""
         if self.task == "interpolate":
             return batch.data + answer
-        answer = trusted(answer, batch.data, self.own_error)
         if self.protect is not None:
             answer = answer - self.protect.restore(replace(batch, data=answer, start=None)).signal
         return batch.data - answer
