@@ -90,7 +90,8 @@ def recipe_of(name: str) -> TrainRecipe:
 @contextmanager
 def pairs_of(name: str) -> Iterator[None]:
     """Make training pairs as a variant has them: multiples are of any strength and predicted, but for one each."""
-    with patch.object(DemultipleTask, "own", DemultipleTask.own if name == "own multiples" else 0.0):
+    own, without = (DemultipleTask.own, DemultipleTask.without) if name == "own multiples" else (0.0, 0.1)
+    with patch.object(DemultipleTask, "own", own), patch.object(DemultipleTask, "without", without):
         if name == "predicts primaries":
             with predicting_primaries():
                 yield
