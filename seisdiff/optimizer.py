@@ -16,6 +16,11 @@ BETAS = (0.9, 0.95)
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # a quintic that brings singular values near 1 in five turns
 MATCHED_RMS = 0.2  # of a Muon update, so that learning rates of AdamW fit
 
+# Operations on lists of tensors, in one launch on a GPU.
+add_, mul_, lerp_, lerp, mul, div, sqrt = (
+    getattr(torch, f"_foreach_{name}") for name in ("add_", "mul_", "lerp_", "lerp", "mul", "div", "sqrt")
+)
+
 
 class MuonAdamW(torch.optim.Optimizer):
     """Muon for the kernels of convolutions, AdamW for the rest or, if told, for all.
@@ -39,41 +44,54 @@ class MuonAdamW(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient; there is no `closure` to be evaluated again."""
         for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not parameters:
+                continue
             update = _orthogonal if group["muon"] else _adaptive
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                change = update(parameter.grad, self.state[parameter])
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(change, alpha=-group["lr"])
+            changes = update([p.grad for p in parameters], [self.state[p] for p in parameters])
+            mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            add_(parameters, changes, alpha=-group["lr"])
 
 
-def _orthogonal(gradient: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:
-    momentum = state.setdefault("momentum", torch.zeros_like(gradient))
-    momentum.lerp_(gradient, 1 - MOMENTUM)
-    matrix = gradient.lerp(momentum, MOMENTUM).reshape(len(gradient), -1)
-    scale = MATCHED_RMS * max(matrix.shape) ** 0.5
-    return (orthogonalised(matrix) * scale).view(gradient.shape)
+def _orthogonal(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> list[torch.Tensor]:
+    """Return the changes of kernels; matrices of one shape are turned together, or a GPU would wait for launches."""
+    momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
+    lerp_(momenta, gradients, 1 - MOMENTUM)
+    ahead = lerp(gradients, momenta, MOMENTUM)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, part in enumerate(ahead):
+        alike.setdefault((len(part), part[0].numel()), []).append(place)
+    changes = list(ahead)
+    for shape, places in alike.items():
+        turned = orthogonalised(torch.stack([ahead[place].reshape(shape) for place in places]))
+        turned = turned * (MATCHED_RMS * max(shape) ** 0.5)
+        for place, change in zip(places, turned, strict=True):
+            changes[place] = change.reshape(ahead[place].shape)
+    return changes
 
 
-def _adaptive(gradient: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:
-    mean = state.setdefault("mean", torch.zeros_like(gradient))
-    square = state.setdefault("square", torch.zeros_like(gradient))
-    count = state.setdefault("count", torch.zeros((), device="cpu"))
-    count += 1
-    mean.lerp_(gradient, 1 - BETAS[0])
-    square.lerp_(gradient.square(), 1 - BETAS[1])
-    turns = float(count)
-    spread = (square / (1 - BETAS[1] ** turns)).sqrt_().add_(1e-8)
-    return mean / (1 - BETAS[0] ** turns) / spread
+def _adaptive(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> list[torch.Tensor]:
+    means, squares = (
+        [state.setdefault(name, torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
+        for name in ("mean", "square")
+    )
+    counts = [state.setdefault("count", torch.zeros((), device="cpu")) for state in states]
+    add_(counts, 1)
+    lerp_(means, gradients, 1 - BETAS[0])
+    lerp_(squares, mul(gradients, gradients), 1 - BETAS[1])
+    turns = [float(count) for count in counts]
+    spread = sqrt(div(squares, [1 - BETAS[1] ** turn for turn in turns]))
+    add_(spread, 1e-8)
+    return div(div(means, [1 - BETAS[0] ** turn for turn in turns]), spread)
 
 
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """Return the matrix with all its singular values near 1 (0.7 to 1.2), by five Newton-Schulz turns."""
+    """Return matrices (..., row, column) with all singular values near 1 (0.7 to 1.2), by five Newton-Schulz turns."""
     first, third, fifth = NEWTON_SCHULZ
-    turned = matrix.shape[0] > matrix.shape[1]
-    values = (matrix.T if turned else matrix).float()
-    values = values / values.norm().clamp_min(1e-7)
+    turned = matrix.shape[-2] > matrix.shape[-1]
+    values = (matrix.mT if turned else matrix).float()
+    values = values / values.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     for _ in range(5):
-        gram = values @ values.T
+        gram = values @ values.mT
         values = first * values + (third * gram + fifth * gram @ gram) @ values
-    return (values.T if turned else values).to(matrix.dtype)
+    return (values.mT if turned else values).to(matrix.dtype)

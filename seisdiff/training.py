@@ -118,7 +118,7 @@ def train_model(
     torch.manual_seed(recipe.seed)
     network = _new_network(recipe, init_from).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = MuonAdamW(network, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
-    ema = EMAModel(network.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75)
+    ema = EMAModel(network.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75, foreach=True)
     state = load_checkpoint(folder / "checkpoint", network, ema, optimizer, recipe) if resume else Checkpoint()
     model, optimizer = accelerator.prepare(network, optimizer)
     ema.to(accelerator.device)
@@ -175,7 +175,10 @@ def balanced_loss(
 def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
     """Return what a network is shown of a pair, the levels of balance, and the pair in the moveout of what is shown."""
     ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
-    late = torch.arange(pair.degraded.shape[-1], device=ahead.device) * pair.step_ms[:, None] >= pair.start_ms[:, None]
+    late = (
+        torch.arange(pair.degraded.shape[-1], device=pair.step_ms.device) * pair.step_ms[:, None]
+        >= pair.start_ms[:, None]
+    )
     inputs, level = network_inputs(
         pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
     )
@@ -236,6 +239,7 @@ class _Loop:
         self.recipe, self.folder, self.accelerator = recipe, folder, accelerator
         self.model, self.optimizer, self.ema, self.progress = model, optimizer, ema, progress
         self.state, self.figures = state, dict[str, Any]()
+        self.untold: list[tuple[int, torch.Tensor, float]] = []  # step, loss, pairs a second
         device = accelerator.device
         shared_out = _shared_out(recipe.stream, accelerator.num_processes)
         self.stream = PairStream(
@@ -266,24 +270,20 @@ class _Loop:
                 self.state.steps = self.state.step + steps_for(max_minutes or 10.0, pace)
             self._tell(loss, pace)
 
-    def _step(self, number: int) -> float:
+    def _step(self, number: int) -> torch.Tensor:
         pair = with_first_guess(self.stream.batch(number), self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
+        inputs, level, pair = presented(pair, self.recipe.reduction_m_s)
         with self.accelerator.autocast():
-            inputs, level, pair = presented(pair, self.recipe.reduction_m_s)
             inputs = self._with_answer(inputs, number)
             loss = self._loss(inputs, pair, level, number)
-        if not math.isfinite(float(loss.detach())):
-            raise OptionError(
-                f"the loss is not finite at step {number}: resume from the last checkpoint, or lower learning_rate"
-            )
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.step(self.model.parameters())
-        return float(loss.detach())
+        return loss.detach()
 
     def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
         """Return the loss of a batch; that of diffusion teaches besides, at pure noise, which error to expect."""
@@ -336,17 +336,28 @@ class _Loop:
             return 1.0
         return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
 
-    def _tell(self, loss: float, pace: float) -> None:
-        last = self.state.step == self.state.steps
-        checked = last or self.state.step % self.recipe.validation_every == 0
-        snr = self.validate() if checked else (None, None)
-        if not self.accelerator.is_main_process:
-            return
-        rate = self.recipe.stream.batch / pace
-        tick = Tick(self.state.step, self.state.steps or 0, loss, rate, *snr)
+    def _tell(self, loss: torch.Tensor, pace: float) -> None:
+        """Tell of the step before, whose loss a GPU knows by now, and of this one where it is validated and kept."""
+        checked = self.state.step == self.state.steps or self.state.step % self.recipe.validation_every == 0
+        self.untold.append((self.state.step, loss, self.recipe.stream.batch / pace))
+        while len(self.untold) > (0 if checked else 1):
+            step, tensor, rate = self.untold.pop(0)
+            value = float(tensor)
+            if not math.isfinite(value):
+                raise OptionError(
+                    f"the loss is not finite at step {step - 1}: "
+                    "resume from the last checkpoint, or lower learning_rate"
+                )
+            newest = step == self.state.step
+            snr = self.validate() if newest else (None, None)
+            if self.accelerator.is_main_process:
+                self._record(Tick(step, self.state.steps or 0, value, rate, *snr), newest)
+
+    def _record(self, tick: Tick, keep: bool) -> None:
+        """Write a step to the log, and a checkpoint where it is to be kept."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(vars(tick)) + "\n")
-        if checked:
+        if keep:
             save_checkpoint(self.folder / "checkpoint", self.accelerator.unwrap_model(self.model), self.ema,
                             self.optimizer, self.recipe, self.state)  # fmt: skip
         if self.progress:

@@ -52,3 +52,20 @@ def test_muon_updates_kernels_inside_and_adamw_the_rest() -> None:
     assert float(torch.linalg.matrix_norm(steps[2].reshape(4, -1), 2)) == pytest.approx(1e-2 * 0.2 * 6, rel=0.3)
     for number in (0, 1, 3, 4, 5):
         assert torch.allclose(steps[number].abs(), torch.full_like(steps[number], 1e-2), rtol=1e-3)
+
+
+def test_kernels_of_one_shape_are_turned_together_and_apart_alike() -> None:
+    networks = [nn.ModuleDict({name: nn.Conv2d(4, 6, 3) for name in names}) for names in (("a", "b", "c"), ("b",))]
+    gradients = {
+        name: torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(n)) for n, name in enumerate("abc")
+    }
+    for network in networks:
+        optimizer = MuonAdamW(network, 1e-2, 0.0, "muon")
+        for name, part in network.items():
+            nn.init.ones_(part.weight)
+            part.weight.grad = gradients[name].clone()
+        optimizer.step()
+        optimizer.step()
+    together, alone = networks
+    assert torch.allclose(together["b"].weight, alone["b"].weight, atol=1e-6)
+    assert not torch.allclose(together["a"].weight, together["b"].weight, atol=1e-3)

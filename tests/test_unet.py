@@ -151,10 +151,11 @@ class TestInputs:
         data = torch.exp(-((samples - arrival[:, None]) ** 2) / 50)[None]
         live = torch.tensor([[True, True, False, True, True]])
         ahead = advance_of(data, live, offset, 4.0, 2000.0)
+        assert ahead is not None
         flat = advance(data, ahead)
         assert torch.allclose(flat, flat[:, :1].expand_as(flat), atol=1e-4)
         assert torch.allclose(advance(flat, -ahead), data, atol=1e-5)
-        assert not advance_of(data, live, offset, 4.0, 0.0).any()
+        assert advance_of(data, live, offset, 4.0, 0.0) is None
 
     def test_what_is_flat_already_is_left_so(self) -> None:
         offset, samples = torch.linspace(0, 2000, 5)[None], torch.arange(400.0)

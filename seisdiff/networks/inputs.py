@@ -45,14 +45,14 @@ def seen(data: torch.Tensor) -> torch.Tensor:
 
 def advance_of(
     data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, step_ms: torch.Tensor | float, reduction_m_s: float
-) -> torch.Tensor:
+) -> torch.Tensor | None:
     """Return by how many samples (gather, trace) traces at offsets (m) are advanced by linear moveout.
 
     A gather whose live traces are more like their neighbours without it, as events that are flat already are, is left
-    as it is, and so is every gather where `reduction_m_s` is 0.
+    as it is. None where `reduction_m_s` is 0: no gather is advanced.
     """
     if reduction_m_s <= 0:
-        return torch.zeros_like(offset)
+        return None
     ahead = 1000 * offset.abs() / reduction_m_s / step_ms
     data = data * live[..., None]
     return ahead * (likeness(data, live) < likeness(advance(data, ahead), live) + FLATTER)[:, None]
@@ -65,20 +65,23 @@ def likeness(data: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
     return (ordered[:, 1:] * ordered[:, :-1]).sum((1, 2)) / ordered.square().sum((1, 2)).clamp_min(1e-30)
 
 
-def advance(data: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+def advance(data: torch.Tensor, samples: torch.Tensor | None) -> torch.Tensor:
     """Return traces (gather, trace, time) that begin `samples` (gather, trace) later; what comes first goes last.
 
-    The other way round with `-samples`; fractions of a sample are exact for what has no energy at Nyquist.
+    The other way round with `-samples`; fractions of a sample are exact for what has no energy at Nyquist. With None,
+    traces stay as they are.
     """
-    if not bool(samples.any()):
+    if samples is None or (samples.device.type == "cpu" and not bool(samples.any())):  # a GPU would have to be asked
         return data
     length = data.shape[-1]
     turns = torch.arange(length // 2 + 1, device=data.device) / length * samples.to(data.dtype)[..., None]
     return torch.fft.irfft(torch.fft.rfft(data) * torch.polar(torch.ones_like(turns), 2 * torch.pi * turns), n=length)
 
 
-def advance_mask(mask: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
-    """Return a mask (gather, trace, time) advanced by the nearest whole number of samples."""
+def advance_mask(mask: torch.Tensor, samples: torch.Tensor | None) -> torch.Tensor:
+    """Return a mask (gather, trace, time) advanced by the nearest whole number of samples; as it is with None."""
+    if samples is None:
+        return mask
     length = mask.shape[-1]
     place = torch.arange(length, device=mask.device) + samples.round().long()[..., None]
     return mask.gather(-1, place % length)
@@ -86,14 +89,15 @@ def advance_mask(mask: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
 
 def network_inputs(
     data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest_offset: torch.Tensor | float,
-    advanced: torch.Tensor, found: torch.Tensor, late: torch.Tensor,
+    advanced: torch.Tensor | None, found: torch.Tensor, late: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return inputs (gather, channel, trace, time) and the levels by which amplitudes were divided.
 
-    Dead traces are zero. Traces are shown `advanced` (gather, trace) samples earlier, as the answer comes back.
-    Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the largest one of the survey (the
-    same whatever the unit of length is), 1 where a trace is not muted, what was `found` of the answer beforehand, in
-    the balance of the amplitudes, and 1 where it is `late` (gather, trace, time) enough for something to be found.
+    Dead traces are zero. Traces are shown `advanced` (gather, trace) samples earlier, or as they are with None, and so
+    the answer comes back. Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the largest
+    one of the survey (the same whatever the unit of length is), 1 where a trace is not muted, what was `found` of the
+    answer beforehand, in the balance of the amplitudes, and 1 where it is `late` (gather, trace, time) enough for
+    something to be found.
     """
     there = advance_mask(seen(data), advanced)
     data = advance(data, advanced) * there
