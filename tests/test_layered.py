@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seisdiff.synthetic.earth import Earth
+from seisdiff.draws import Draws
+from seisdiff.synthetic.earth import Earth, draw_earth
 from seisdiff.synthetic.events import Spread, Tracer, arrival_times, nmo_terms, primaries
-from seisdiff.synthetic.layered import _Layers, whole_field
+from seisdiff.synthetic.layered import ALIGNED, Sizes, _grids, _Layers, _waves, whole_field
 from seisdiff.synthetic.recipe import load_scene_recipe
 from seisdiff.synthetic.scene import make_scenes
 from seisdiff.synthetic.structure import flat
@@ -40,6 +41,12 @@ def field(
     wavelet = ricker_spectrum(record.frequencies(), torch.tensor([[PEAK_HZ]])).to(torch.complex64)
     parts = whole_field(earth, torch.tensor([offset]), record, wavelet, torch.tensor([level]), torch.zeros(1))
     return seen(record, parts.primaries, samples), seen(record, parts.surface, samples)
+
+
+def answers(earth: Earth, omega: torch.Tensor, p: torch.Tensor, damping: float) -> torch.Tensor:
+    """Return what one earth's layers answer to plane waves (wave) of ray parameters."""
+    layers = _Layers(earth, torch.tensor([[damping]], dtype=torch.float64))
+    return layers.answer(omega[None], (p * omega).square()[None], p.square()[None])[0]
 
 
 def ricker(time: torch.Tensor) -> torch.Tensor:
@@ -107,7 +114,7 @@ class TestLayers:
     def test_two_borders_answer_as_the_closed_form_says(self) -> None:
         earth = make_earth([300.0, 200.0, 1e4], [1500.0, 2000.0, 3000.0], [1.0, 2.0, 2.2])
         damping, omega = 1.5, 2 * math.pi * torch.linspace(5, 60, 23)
-        got = _Layers(earth, 0)._answer(omega, damping, torch.zeros(23), torch.zeros(23))
+        got = answers(earth, omega, torch.zeros(23), damping)
         frequency = omega - 1j * damping
         upper, lower = torch.exp(-0.3j * frequency), torch.exp(-0.2j * frequency)
         r1, r2 = earth.contrast()[0].tolist()
@@ -117,7 +124,7 @@ class TestLayers:
     def test_beyond_the_critical_angle_all_energy_comes_back(self) -> None:
         omega = torch.full((20,), 2 * math.pi * 30)
         p = torch.linspace(1.05 / 2000, 0.97 / 1500, 20)
-        got = _Layers(WATER_BOTTOM, 0)._answer(omega, 1e-4, (p * omega).square(), p.square())
+        got = answers(WATER_BOTTOM, omega, p, 1e-4)
         assert torch.allclose(got.abs(), torch.ones(20), atol=1e-3)
 
     def test_many_layers_never_answer_more_than_they_get(self) -> None:
@@ -127,7 +134,7 @@ class TestLayers:
         )
         p = torch.linspace(0, 0.98 / 1500, 200)
         omega = torch.full_like(p, 2 * math.pi * 40)
-        got = _Layers(earth, 0)._answer(omega, 1.0, (p * omega).square(), p.square())
+        got = answers(earth, omega, p, 1.0)
         assert bool(torch.isfinite(got.abs()).all())
         assert float(got.abs().max()) <= 1.0
 
@@ -155,6 +162,50 @@ class TestLayers:
         shifts = [_later(field(each, [offset])[0][0], expected) for each in (earth, isotropic)]
         assert shifts[0] - shifts[1] == pytest.approx(expected - still, rel=0.15)
         assert abs(expected - still) > 5
+
+
+class TestTogether:
+    """Scenes of different numbers of waves, one by one as on a CPU, and many at once as on a GPU."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def scenes() -> tuple[Earth, torch.Tensor, Record, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what `whole_field` takes."""
+        recipe = load_scene_recipe(find_recipe("tiny"))
+        draws = Draws(5, torch.arange(5))
+        earth = draw_earth(draws, recipe.earth, torch.full((5,), 900.0))
+        offset = torch.linspace(0, 1, 7) * torch.tensor([[300.0], [-900.0], [1500.0], [600.0], [90.0]])
+        record = Record(torch.tensor([0.0, 300.0, 52.0, 0.0, 1000.0]), 150)
+        peaks = torch.tensor([[12.0], [35.0], [20.0], [45.0], [15.0]])
+        wavelet = ricker_spectrum(record.frequencies(), peaks).to(torch.complex64)
+        return earth, offset, record, wavelet, torch.linspace(0.6, 1.2, 5), torch.linspace(0.0, 2.0, 5)
+
+    @pytest.mark.parametrize("at_once", [1, 20_000, 2**24])
+    @pytest.mark.parametrize("row", [ALIGNED, 4096])
+    def test_fields_do_not_depend_on_what_goes_through_the_layers_at_once(self, scenes, row: int, at_once: int) -> None:
+        earth, offset, record, *others = scenes
+        got = torch.stack(whole_field(*scenes, sizes=Sizes(row, at_once)))
+        for scene in range(5):
+            here = slice(scene, scene + 1)
+            own = replace(record, start_ms=record.start_ms[here])
+            alone = whole_field(earth.take(here), offset[here], own, *(part[here] for part in others))
+            for part, expected in zip(got[:, here], alone, strict=True):
+                assert float((part - expected).square().mean()) <= 1e-10 * float(expected.square().mean())
+
+    def test_rows_hold_each_wave_in_its_place(self, scenes) -> None:
+        grids = _grids(*scenes[:4])
+        assert len({grid.waves for grid in grids}) == len(grids)
+        waves = _waves(grids, Sizes(ALIGNED, 2**24), torch.device("cpu"))
+        begin = 0
+        for scene, grid in enumerate(grids):
+            rows = waves.scene == scene
+            known = {(n, k) for n, count in enumerate(grid.counts) for k in range(count)}
+            numbers = zip(
+                waves.frequency[rows].flatten().tolist(), waves.wavenumber[rows].flatten().tolist(), strict=True
+            )
+            places = waves.place[rows].flatten().tolist()
+            assert dict(zip(numbers, places, strict=True)) == {(n, k): begin + n * grid.shape[1] + k for n, k in known}
+            begin += math.prod(grid.shape)
 
 
 def _later(trace: torch.Tensor, about_ms: float) -> float:
