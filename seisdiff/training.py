@@ -28,8 +28,7 @@ from seisdiff.networks.models import grown, load_unet
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
-from seisdiff.restorers.base import Batch
-from seisdiff.restorers.first import FirstGuess, FirstSpec
+from seisdiff.restorers.first import FirstSpec, first_guesses
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
 from seisdiff.validation import read_recipe
@@ -187,18 +186,10 @@ def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Ten
 
 
 def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
-    """Return the pair with what the recipe's quick method finds, gather by gather, for no two are alike in geometry."""
+    """Return the pair with what the recipe's quick method finds."""
     if recipe.first is None:
         return pair
-    found = torch.zeros_like(pair.degraded)
-    index = torch.arange(pair.degraded.shape[-1], dtype=torch.float64, device=found.device)
-    for number, largest in enumerate(pair.largest.tolist()):
-        one = slice(number, number + 1)
-        offset = pair.offset[one].double()
-        start = pair.start_ms[one, None].double().expand_as(offset)
-        batch = Batch(pair.degraded[one], offset, pair.live[one], index * float(pair.step_ms[number]), start)
-        found[one] = FirstGuess(recipe.task, recipe.first, largest).found(batch)
-    return replace(pair, found=found * seen(pair.degraded))
+    return replace(pair, found=first_guesses(recipe.task, recipe.first, pair) * seen(pair.degraded))
 
 
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:

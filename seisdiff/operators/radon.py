@@ -25,16 +25,17 @@ from seisdiff.errors import OptionError
 Kind = Literal["parabolic", "linear", "hyperbolic"]
 
 
-def moveout_curve(offset: torch.Tensor, kind: Kind, ref_offset: float, ref_depth: float) -> torch.Tensor:
+def moveout_curve(offset: torch.Tensor, kind: Kind, ref_offset: float | torch.Tensor, ref_depth: float) -> torch.Tensor:
     """Return phi(x), the delay at each offset of an event that is one late at the reference offset.
 
-    `offset` is in m, of any shape; `ref_depth` (m) is z of the hyperbolic kind and unused otherwise.
+    `offset` is in m, of any shape; `ref_offset` is one, or of a shape that goes with it; `ref_depth` (m) is z of the
+    hyperbolic kind and unused otherwise.
     """
     if kind == "linear":
         return offset / ref_offset
     if kind == "parabolic":
         return (offset / ref_offset) ** 2
-    at_reference = math.hypot(ref_offset, ref_depth) - ref_depth
+    at_reference = (ref_offset**2 + ref_depth**2) ** 0.5 - ref_depth
     return (torch.sqrt(offset**2 + ref_depth**2) - ref_depth) / at_reference
 
 

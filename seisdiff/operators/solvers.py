@@ -13,6 +13,8 @@ import torch
 
 from seisdiff.operators.radon import RadonMatrix
 
+Solve = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 MANY = 8
 
 
@@ -63,12 +65,44 @@ def weighted_least_squares(
     return panel
 
 
-def _weighted(scaled: torch.Tensor, data: torch.Tensor, damping: float) -> torch.Tensor:
+def weighted_rows(
+    matrix: torch.Tensor, data: torch.Tensor, damping: torch.Tensor, weights: torch.Tensor, memory: int
+) -> torch.Tensor:
+    """Return the panel that minimises |L m - d|^2 + damping |m|^2 / weights, each row with a matrix of its own.
+
+    `matrix` is (row, trace, moveout), `data` (row, trace), `damping` (row), `weights` and the result (row, moveout).
+    Traces whose row of the matrix is zero change nothing, and moveouts of no weight get nothing. `memory` (bytes)
+    bounds what is worked on at once.
+    """
+    root = weights.sqrt()
+    size = max(1, memory // working_row(matrix.shape[1], matrix.shape[2], matrix.itemsize))
+    parts = zip(*(each.split(size) for each in (matrix, root, data, damping)), strict=True)
+    solved = [_weighted(m * r[:, None], d[..., None], a[:, None], _solve_unchecked)[..., 0] for m, r, d, a in parts]
+    return root * torch.cat(solved)
+
+
+def working_row(n_trace: int, n_moveout: int, itemsize: int) -> int:
+    """Return the bytes that `weighted_rows` needs for a row, its matrix included."""
+    return 3 * itemsize * (n_trace * n_moveout + min(n_trace, n_moveout) ** 2)
+
+
+def _weighted(
+    scaled: torch.Tensor, data: torch.Tensor, damping: float | torch.Tensor, solve: Solve | None = None
+) -> torch.Tensor:
     """Solve min |S z - d|^2 + damping |z|^2 in the smaller space; S is (frequency, trace, moveout)."""
+    solve = solve or _solve
     in_data_space = scaled.shape[1] <= scaled.shape[2]
     normal = scaled @ scaled.mH if in_data_space else scaled.mH @ scaled
     normal.diagonal(dim1=1, dim2=2).add_(damping)
-    return scaled.mH @ _solve(normal, data) if in_data_space else _solve(normal, scaled.mH @ data)
+    return scaled.mH @ solve(normal, data) if in_data_space else solve(normal, scaled.mH @ data)
+
+
+def _solve_unchecked(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve damped normal equations without a word from the device; what has no factor gives zero."""
+    factor, failed = torch.linalg.cholesky_ex(normal)
+    half = torch.linalg.solve_triangular(factor, right, upper=False)
+    solved = torch.linalg.solve_triangular(factor.mH, half, upper=True)
+    return torch.where(failed[:, None, None] == 0, solved, 0)
 
 
 def _solve(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -92,12 +126,23 @@ def shared_weights(floor: float) -> Callable[[torch.Tensor], torch.Tensor]:
     """
 
     def weights(panel: torch.Tensor) -> torch.Tensor:
-        energy = panel.abs().square().sum(dim=0, keepdim=True)
-        largest = energy.amax(dim=1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny)
-        relative = energy / largest + floor
-        return relative / relative.mean(dim=1, keepdim=True)
+        return relative_weights(panel.abs().square().sum(dim=0, keepdim=True), floor)
 
     return weights
+
+
+def relative_weights(energy: torch.Tensor, floor: float, present: torch.Tensor | None = None) -> torch.Tensor:
+    """Return energies over that of the largest moveout, plus `floor`, made to have a mean of one over moveouts.
+
+    `energy` is (frequency or gather, moveout, ...). Only moveouts where `present` is one count; where it is zero,
+    weights are zero.
+    """
+    largest = energy.amax(dim=1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny)
+    relative = energy / largest + floor
+    if present is None:
+        return relative / relative.mean(dim=1, keepdim=True)
+    relative = relative * present
+    return relative * (present.sum(dim=1, keepdim=True) / relative.sum(dim=1, keepdim=True))
 
 
 def _damped_in_data_space(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from seisdiff.restorers.base import Batch, Restorer
+from seisdiff.restorers.first_radon import multiples_of_pairs
 from seisdiff.restorers.fk import FkRestorer, FkSpec
 from seisdiff.restorers.radon import RadonRestorer, RadonSpec, Task
+
+if TYPE_CHECKING:
+    from seisdiff.tasks.pairs import Pair
 
 
 class FirstSpec(BaseModel):
@@ -47,3 +51,27 @@ class FirstGuess:
         if self.restorer is None:
             return torch.zeros_like(batch.data)
         return (batch.data - self.restorer.restore(batch).signal) * batch.live[..., None]
+
+
+def first_guesses(task: Task, first: FirstSpec, pair: Pair) -> torch.Tensor:
+    """Return what is found (pair, trace, time) in training pairs, each with a geometry and a sampling of its own."""
+    spec = first.spec
+    if task == "demultiple" and isinstance(spec, RadonSpec):
+        return multiples_of_pairs(spec, pair)
+    found = torch.zeros_like(pair.degraded)
+    for (step_ms, largest), members in _alike(pair, isinstance(spec, RadonSpec)).items():
+        number = torch.tensor(members, device=found.device)
+        offset, start = pair.offset[number].double(), pair.start_ms[number, None].double()
+        times = step_ms * torch.arange(found.shape[-1], dtype=torch.float64, device=found.device)
+        batch = Batch(pair.degraded[number], offset, pair.live[number], times, start.expand_as(offset))
+        found[number] = FirstGuess(task, first, largest).found(batch)
+    return found
+
+
+def _alike(pair: Pair, by_reference: bool) -> dict[tuple[float, float], list[int]]:
+    """Return numbers of pairs by what a restorer's batch shares: the step (ms) and, if told, the reference offset."""
+    largest = pair.largest if by_reference else torch.zeros_like(pair.largest)
+    groups: dict[tuple[float, float], list[int]] = {}
+    for number, (step_ms, reference) in enumerate(torch.stack([pair.step_ms, largest], dim=1).tolist()):
+        groups.setdefault((step_ms, reference), []).append(number)
+    return groups

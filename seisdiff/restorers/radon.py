@@ -149,10 +149,13 @@ class RadonRestorer:
                 continue
             data = batch.data[gathers[:, None], traces]
             panel = grid.traces(self._solve(matrix, grid.spectra(data)), grid.fft_length)
-            panel *= self._beyond_cut(grid, float(batch.times[0]), _spread(data, matrix.curve)).to(panel)
+            index = signed_index(grid.n_time, grid.fft_length)
+            times, moveouts = grid.step * index.double()[None], grid.moveouts[None]
+            seen = _spread(data, matrix.curve).cpu().double()[:, index.clamp(0, grid.n_time - 1)]
+            panel *= self.beyond_cut(float(batch.times[0]) + times, seen, moveouts).to(panel)
             if batch.start is not None:
-                start = batch.start[gathers[:, None], traces].amin(dim=1)
-                panel *= self._after_start(grid, start - batch.times[0]).to(panel)
+                start = batch.start[gathers[:, None], traces].amin(dim=1) - batch.times[0]
+                panel *= self.after_start(times, start.cpu(), moveouts).to(panel)
             multiples[gathers[:, None], traces] = grid.traces(matrix.predict(grid.spectra(panel)), grid.n_time)
         return multiples
 
@@ -179,69 +182,81 @@ class RadonRestorer:
                 yield piece, traces.to(batch.data.device), matrix
 
     def _solve(self, matrix: RadonMatrix, data: torch.Tensor) -> torch.Tensor:
-        spec = self.spec
-        relative = spec.damping or (0.3 if self.task == "denoise" else 0.01)
-        damping = relative * max(matrix.n_trace, matrix.grid.n_moveout)
-        if spec.solver == "ls":
+        damping = self.damping(matrix.n_trace, matrix.grid.n_moveout)
+        if not self.reweightings:
             return least_squares(matrix, data, damping)
-        reweightings = spec.reweightings or (2 if self.task == "demultiple" else 4)
-        stride = min(ESTIMATION_STRIDE, max(1, len(matrix.bins) // ESTIMATION_BINS))
-        return sparse(matrix, data, damping, shared_weights(WEIGHT_FLOOR), reweightings, stride)
+        return sparse(
+            matrix, data, damping, shared_weights(WEIGHT_FLOOR), self.reweightings, estimation_stride(len(matrix.bins))
+        )
+
+    def damping(self, n_trace: int, n_moveout: int) -> float:
+        """Return the damping of a geometry of so many live traces and moveouts."""
+        return (self.spec.damping or (0.3 if self.task == "denoise" else 0.01)) * max(n_trace, n_moveout)
+
+    @property
+    def reweightings(self) -> int:
+        """How often the solver weighs the moveouts anew; zero of least squares."""
+        if self.spec.solver == "ls":
+            return 0
+        return self.spec.reweightings or (2 if self.task == "demultiple" else 4)
 
     def axes(self, batch: Batch, offset: torch.Tensor) -> RadonGrid:
-        """Return the axes of one geometry; `offset` (trace) are its live ones.
+        """Return the axes of one geometry; `offset` (trace) are its live ones."""
+        curve = moveout_curve(offset.double(), self.kind, self.ref_offset, self.spec.ref_depth_m)
+        return self.grid(batch.data.shape[-1], _step(batch.times), float(curve.min()), float(curve.max()))
+
+    def grid(self, n_time: int, step_ms: float, lowest: float, highest: float) -> RadonGrid:
+        """Return the axes of a geometry whose phi(x) goes from `lowest` to `highest`.
 
         The moveouts are whole multiples of a step of one and a half periods of the highest frequency, so that a
         gather of little spread gets few of them and one of no spread a single one, which explains all of it as
         primary.
         """
-        step_ms, f_max = _sampling(batch.times, self.spec)
+        f_max = _top(step_ms, self.spec)
         low, high, step = self._moveout_range(f_max)
-        curve = moveout_curve(offset.double(), self.kind, self.ref_offset, self.spec.ref_depth_m)
-        spread = float(curve.max() - curve.min())
-        step *= max(1.0, FULL_SPREAD / max(spread, 1e-9))
+        step *= max(1.0, FULL_SPREAD / max(highest - lowest, 1e-9))
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
         if last <= first:
             first, last, step = 0, 0, max(step, 1.0)
         return RadonGrid(
-            batch.data.shape[-1], step_ms, first * step, step, last - first + 1,
+            n_time, step_ms, first * step, step, last - first + 1,
             self.ref_offset, self.kind, self.spec.ref_depth_m, self.spec.f_min, f_max,
-            reach=max(1.0, float(curve.abs().max())),
+            reach=max(1.0, abs(lowest), abs(highest)),
         )  # fmt: skip
 
     def _moveout_range(self, f_max: float) -> tuple[float, float, float]:
         low, high, *step = self.spec.moveouts or MOVEOUTS[self.spec.solver]
         return low, high, step[0] if step else max(1500 / f_max, (high - low) / (MOST_MOVEOUTS - 1))
 
-    def _beyond_cut(self, grid: RadonGrid, start: float, spread: torch.Tensor) -> torch.Tensor:
+    def beyond_cut(self, times: torch.Tensor, seen: torch.Tensor, moveouts: torch.Tensor) -> torch.Tensor:
         """Return the share of multiples in panel samples (gather, moveout, time): a raised cosine about the cut.
 
-        `spread` (gather, time) is how much of the reference moveout the gather sees. Where a mute or a short spread
-        leaves less than SEEN, the cut goes up in proportion, for a flat event that ends early looks like a curved one.
+        `times` and `seen` are (gather, time), `moveouts` (gather, moveout), each of one gather where all are alike.
+        `seen` is how much of the reference moveout the gather sees. Where a mute or a short spread leaves less than
+        SEEN, the cut goes up in proportion, for a flat event that ends early looks like a curved one.
         """
-        points = torch.tensor(_cut_points(self.spec.cut_ms), dtype=torch.float64)
-        index = _signed_index(grid)
-        seen = spread.cpu().double()[:, index.clamp(0, grid.n_time - 1)]
+        points = torch.tensor(_cut_points(self.spec.cut_ms), dtype=torch.float64).to(times.device, non_blocking=True)
         width = max(self.spec.taper_ms, 1e-6)
-        cut = _interpolate(start + grid.step * index.double(), points) * (SEEN / seen.clamp_min(1e-6)).clamp_min(1)
-        place = (grid.moveouts[:, None] - cut.clamp_min(self.protect + width / 2)[:, None]) / width
+        cut = _interpolate(times, points) * (SEEN / seen.clamp_min(1e-6)).clamp_min(1)
+        place = (moveouts[:, :, None] - cut.clamp_min(self.protect + width / 2)[:, None]) / width
         return 0.5 - 0.5 * torch.cos(math.pi * (place + 0.5).clamp(0, 1))
 
-    def _after_start(self, grid: RadonGrid, start: torch.Tensor) -> torch.Tensor:
+    def after_start(self, times: torch.Tensor, start: torch.Tensor, moveouts: torch.Tensor) -> torch.Tensor:
         """Return the share of panel samples (gather, moveout, time) that may hold multiples: none before the start.
 
-        `start` (gather) is from the first sample. Multiples that steepen with offset more than a parabola does show
-        earlier intercepts, so the start goes back in proportion to the moveout.
+        `times` (gather, time) and `start` (gather) are from the first sample, `moveouts` is (gather, moveout).
+        Multiples that steepen with offset more than a parabola does show earlier intercepts, so the start goes back
+        in proportion to the moveout.
         """
-        width = max(self.spec.taper_ms, 1e-6)
-        first = start[:, None, None].cpu() - STEEPENING * grid.moveouts.clamp_min(0)[:, None]
-        place = (grid.step * _signed_index(grid).double() - first) / width
+        first = start[:, None] - STEEPENING * moveouts.clamp_min(0)
+        place = (times[:, None] - first[..., None]) / max(self.spec.taper_ms, 1e-6)
         return 0.5 - 0.5 * torch.cos(math.pi * (place + 2).clamp(0, 1))
 
     def _windowed_fit(self, batch: Batch) -> torch.Tensor:
         """Fit straight lines in tapered windows of offset and time that overlap by half."""
         fit, weight = torch.zeros_like(batch.data), torch.zeros_like(batch.data[..., :1])
-        step_ms, f_max = _sampling(batch.times, self.spec)
+        step_ms = _step(batch.times)
+        f_max = _top(step_ms, self.spec)
         length = min(max(round(self.spec.window_ms / step_ms), 8), batch.data.shape[-1])
         for members, traces in geometries(batch.offset, batch.live):
             offset = batch.offset[members[0]].double()
@@ -292,10 +307,15 @@ class RadonRestorer:
         return max(1, self.memory // (8 * windows * grid.n_moveout * grid.fft_length * batch.data.element_size()))
 
 
-def _signed_index(grid: RadonGrid) -> torch.Tensor:
-    """Return the sample numbers of a padded panel, in which those before the first come last."""
-    index = torch.arange(grid.fft_length)
-    return torch.where(index >= (grid.n_time + grid.fft_length) // 2, index - grid.fft_length, index)
+def estimation_stride(bins: int) -> int:
+    """Return that every so many of the frequencies of a band are enough to find weights from."""
+    return min(ESTIMATION_STRIDE, max(1, bins // ESTIMATION_BINS))
+
+
+def signed_index(n_time: int, points: int, device: torch.device | None = None) -> torch.Tensor:
+    """Return the sample numbers of panels padded to `points`, in which those before the first come last."""
+    index = torch.arange(points, device=device)
+    return torch.where(index >= (n_time + points) // 2, index - points, index)
 
 
 class _Window(NamedTuple):
@@ -342,21 +362,30 @@ def _taper(length: int) -> torch.Tensor:
     return torch.sin(math.pi * place).square().clamp_min(1e-3)
 
 
-def _sampling(times: torch.Tensor, spec: RadonSpec) -> tuple[float, float]:
-    """Return the sample step (ms) and the highest frequency (Hz) to use."""
-    step = float(times[1] - times[0]) if len(times) > 1 else 1.0
-    return step, min(spec.f_max or HIGHEST * 500 / step, 500 / step)
+def _step(times: torch.Tensor) -> float:
+    """Return the sample step in ms."""
+    return float(times[1] - times[0]) if len(times) > 1 else 1.0
 
 
-def _spread(data: torch.Tensor, curve: torch.Tensor) -> torch.Tensor:
-    """Return the range of phi(x) that is not muted, (gather, time); one gather where all are the same.
+def _top(step_ms: float, spec: RadonSpec) -> float:
+    """Return the highest frequency (Hz) to use."""
+    return min(spec.f_max or HIGHEST * 500 / step_ms, 500 / step_ms)
+
+
+def spread_seen(data: torch.Tensor, curve: torch.Tensor) -> torch.Tensor:
+    """Return the range of phi(x) that is not muted, (gather, time); `curve` is (trace) or (gather, trace).
 
     The mute is what is zero from the first sample on.
     """
     recorded = (data != 0).cummax(dim=-1).values
-    highest = torch.where(recorded, curve[:, None], -math.inf).amax(dim=1)
-    lowest = torch.where(recorded, curve[:, None], math.inf).amin(dim=1)
-    spread = (highest - lowest).clamp_min(0)
+    highest = torch.where(recorded, curve[..., None], -math.inf).amax(dim=1)
+    lowest = torch.where(recorded, curve[..., None], math.inf).amin(dim=1)
+    return (highest - lowest).clamp_min(0)
+
+
+def _spread(data: torch.Tensor, curve: torch.Tensor) -> torch.Tensor:
+    """Return the range of phi(x) that is not muted, of one gather where all are the same."""
+    spread = spread_seen(data, curve)
     return spread[:1] if bool((spread == spread[:1]).all()) else spread
 
 
@@ -364,7 +393,7 @@ def _interpolate(at: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Interpolate (place, value) rows of increasing place linearly, constant beyond the ends."""
     place, value = points[:, 0].contiguous(), points[:, 1].contiguous()
     if len(place) == 1:
-        return value.expand(len(at))
+        return value.expand(at.shape)
     right = torch.searchsorted(place, at).clamp(1, len(place) - 1)
     part = ((at - place[right - 1]) / (place[right] - place[right - 1])).clamp(0, 1)
     return torch.lerp(value[right - 1], value[right], part)
