@@ -84,7 +84,7 @@ class PairStream:
         )
         chosen = [divmod(order[one % len(order)], spec.pool) for one in range(spec.batch)]
         scenes = together([take(self._made[window[pool]], place) for pool, place in chosen])
-        draws = Draws(self.seed, address * spec.batch + torch.arange(spec.batch, device=self.device))
+        draws = Draws(self.seed, address * spec.batch + torch.arange(spec.batch)).to(self.device)
         return self.task.pair(scenes, draws.within("pair"))
 
     def _keep(self, recent: range, wanted: range) -> None:

@@ -55,7 +55,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
 def _orthogonal(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> list[torch.Tensor]:
     """Return the changes of kernels; matrices of one shape are turned together, or a GPU would wait for launches."""
-    momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
+    momenta = _moments("momentum", gradients, states)
     lerp_(momenta, gradients, 1 - MOMENTUM)
     ahead = lerp(gradients, momenta, MOMENTUM)
     alike: dict[tuple[int, ...], list[int]] = {}
@@ -71,11 +71,8 @@ def _orthogonal(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> 
 
 
 def _adaptive(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> list[torch.Tensor]:
-    means, squares = (
-        [state.setdefault(name, torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
-        for name in ("mean", "square")
-    )
-    counts = [state.setdefault("count", torch.zeros((), device="cpu")) for state in states]
+    means, squares = (_moments(name, gradients, states) for name in ("mean", "square"))
+    counts = _moments("count", [torch.zeros(())] * len(states), states)
     add_(counts, 1)
     lerp_(means, gradients, 1 - BETAS[0])
     lerp_(squares, mul(gradients, gradients), 1 - BETAS[1])
@@ -85,13 +82,22 @@ def _adaptive(gradients: list[torch.Tensor], states: list[dict[str, Any]]) -> li
     return div(div(means, [1 - BETAS[0] ** turn for turn in turns]), spread)
 
 
+def _moments(name: str, like: list[torch.Tensor], states: list[dict[str, Any]]) -> list[torch.Tensor]:
+    """Return a moment of each parameter from its state, zeros at first."""
+    for tensor, state in zip(like, states, strict=True):
+        if name not in state:
+            state[name] = torch.zeros_like(tensor)
+    return [state[name] for state in states]
+
+
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """Return matrices (..., row, column) with all singular values near 1 (0.7 to 1.2), by five Newton-Schulz turns."""
+    """Return matrices (matrix, row, column) with singular values near 1 (0.7 to 1.2), by five Newton-Schulz turns."""
     first, third, fifth = NEWTON_SCHULZ
     turned = matrix.shape[-2] > matrix.shape[-1]
     values = (matrix.mT if turned else matrix).float()
     values = values / values.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     for _ in range(5):
         gram = values @ values.mT
-        values = first * values + (third * gram + fifth * gram @ gram) @ values
+        factor = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
+        values = torch.baddbmm(values, factor, values, beta=first)
     return (values.mT if turned else values).to(matrix.dtype)

@@ -293,8 +293,8 @@ class _Loop:
         """Return draws of the scenes of a batch."""
         batch = self.stream.spec.batch
         first = (number * self.stream.shares + self.stream.share) * batch
-        scenes = first + torch.arange(batch, device=self.accelerator.device)
-        return Draws(self.recipe.seed, scenes).within("diffusion")
+        scenes = Draws(self.recipe.seed, first + torch.arange(batch)).to(self.accelerator.device)
+        return scenes.within("diffusion")
 
     @torch.no_grad()
     def _with_answer(self, inputs: torch.Tensor, number: int | None = None) -> torch.Tensor:

@@ -63,7 +63,7 @@ class Earth:
 
 def draw_earth(draws: Draws, spec: EarthSpec, end_ms: torch.Tensor) -> Earth:
     """Return random earths whose reflectors reach down to the two-way times `end_ms` (scene)."""
-    marine = torch.full_like(draws.index, spec.water_m is not None, dtype=torch.bool)
+    marine = torch.full((len(draws),), spec.water_m is not None, device=draws.device)
     time = _thickness(draws, spec, end_ms)
     trend, velocity = _velocities(draws, spec, time)
     gas = _gas_layers(draws, spec)

@@ -102,7 +102,7 @@ def make_scenes(
     `traces` and `samples` default to the recipe's. The root mean square of `signal` where it is not muted is 1.
     """
     chosen = torch.as_tensor(list(index) if isinstance(index, range) else index, dtype=torch.int64)
-    draws = Draws(seed, chosen.to(device))
+    draws = Draws(seed, chosen).to(device)
     return _Maker(recipe, draws, traces or recipe.spread.traces, samples or recipe.samples).scenes()
 
 
@@ -267,10 +267,11 @@ class _Maker:
         spec, noise = self.recipe.noise, {}
         host = self.draws.to("cpu")
         for kind, share in spec.kinds.items():
-            where = host.chance(f"noise.{kind}", share).nonzero().flatten().to(signal.device)
-            if len(where) == 0:
+            chosen = host.chance(f"noise.{kind}", share).nonzero().flatten()
+            if len(chosen) == 0:
                 continue
-            draws = self.draws.take(where).within(f"noise.{kind}")
+            draws = self.draws.take(chosen).within(f"noise.{kind}")
+            where = chosen.to(signal.device)
             part = torch.zeros_like(signal)
             if kind == "flipped":
                 part[where] = -2 * signal[where] * flipped_traces(draws, signal.shape[1])[..., None]
