@@ -37,6 +37,7 @@ from seisdiff.training import TrainRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 TENTHS = 10
+AT_ONCE = 2  # held-out scenes of a batch
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -45,7 +46,8 @@ def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarra
     recipe = TrainRecipe.model_validate(model_card(model)["recipe"])
     scenes = {name: load_scene_recipe(ROOT / "synthetic" / f"{name}.yaml") for name in recipe.stream.recipes}
     filling, options = recipe.task == "interpolate", DiffusionOptions(model=str(model), samples=draws)
-    for pair in held_out(recipe.stream, scenes, recipe.task, batches, "cpu"):
+    stream = recipe.stream.model_copy(update={"batch": AT_ONCE})
+    for pair in held_out(stream, scenes, recipe.task, batches, "cpu"):
         truth = pair.degraded + (pair.target if filling else -pair.target)
         for number, largest in enumerate(pair.largest.tolist()):
             one = slice(number, number + 1)

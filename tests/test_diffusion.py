@@ -87,6 +87,20 @@ def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tol
         assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_draws_are_moved_towards_the_guide_and_stay_as_wide(steps: int) -> None:
+    inputs, noise = shown(), addressed_noise(1, torch.tensor([5]), 0, 64, 512)
+    whole, half, guided = (
+        draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), spec, steps)[:, 0]
+        for spec in (SPEC.model_copy(update={"share": share}) for share in (1.0, 0.5, 0.0))
+    )
+    assert torch.allclose(whole - half, torch.tensor(0.5 * 0.4 * SPEC.scale), atol=1e-5)
+    assert torch.allclose(half - guided, whole - half, atol=1e-5)
+    assert float(guided.mean()) == pytest.approx(3.0, abs=0.02)
+    assert float(guided.std()) == pytest.approx(float(whole.std()), abs=1e-3)
+    assert steps > 1 or torch.allclose(guided, inputs[:, FOUND], atol=1e-5)
+
+
 def test_the_expected_error_is_learnt_as_a_root_mean_square() -> None:
     torch.manual_seed(0)
     off = torch.randn(4, 8, 64) * torch.tensor([0.01, 0.1, 0.5, 2.0])[:, None, None]

@@ -307,6 +307,13 @@ class TestRestorer:
         assert not torch.allclose(twice, once, atol=1e-5)
         assert torch.equal(default, twice)  # as its recipe says
 
+    def test_both_polarities_make_an_answer_that_turns_with_the_gather(self, trained: Path) -> None:
+        batch = self.batch()
+        turned = replace(batch, data=-batch.data)
+        one, two = (self.restorer(trained, polarities=n) for n in (1, 2))
+        assert not torch.allclose(one.restore(turned).signal, -one.restore(batch).signal, atol=1e-5)
+        assert torch.allclose(two.restore(turned).signal, -two.restore(batch).signal, atol=1e-6)
+
     def test_the_start_is_told(self, trained: Path) -> None:
         batch, restorer = self.batch(), self.restorer(trained)
         early, late, untold = (

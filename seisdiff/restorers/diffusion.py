@@ -16,7 +16,7 @@ from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 
 
 class DiffusionOptions(UnetSpec):
-    """Options of the diffusion restorer; `passes` are those of the U-Net from which it starts."""
+    """Options of the diffusion restorer; `passes` and `polarities` are those of the U-Net from which it starts."""
 
     steps: int | None = Field(default=None, ge=1, le=100, description="passes of a draw; by default as its recipe says")
     samples: int = Field(default=8, ge=1, le=1000, description="draws, of which the mean is returned; 1: a single draw")
@@ -41,7 +41,7 @@ class DiffusionRestorer(UnetRestorer):
         self.steps = spec.steps or self.diffusion.steps
         guide = UnetSpec(
             model=recipe["guide"], passes=spec.passes, device=spec.device, precision=spec.precision,
-            batch_samples=spec.batch_samples,
+            polarities=spec.polarities, batch_samples=spec.batch_samples,
         )  # fmt: skip
         self.guide = UnetRestorer(task, guide, ref_offset_m)
         self.options = spec

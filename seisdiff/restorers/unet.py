@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from seisdiff.errors import OptionError, SurveyError
-from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
+from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
@@ -39,6 +39,9 @@ class UnetSpec(BaseModel):
         ge=1,
         le=8,
         description="times that it is applied, to its own result; by default those of its recipe",
+    )
+    polarities: Literal[1, 2] = Field(
+        default=1, description="2: the mean of the answers to the gather and to minus the gather, for twice the passes"
     )
     batch_samples: int | None = Field(
         default=None,
@@ -194,7 +197,12 @@ class UnetRestorer:
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         """Return (gather, output, trace, time) of the network for padded inputs."""
-        return self.network(padded, valid)
+        answer = self.network(padded, valid)
+        if self.spec.polarities == 1:
+            return answer
+        turned = padded.clone()
+        turned[:, [AMPLITUDE, FOUND]] *= -1
+        return 0.5 * (answer - self.network(turned, valid))
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
