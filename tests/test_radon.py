@@ -100,6 +100,21 @@ def test_weighted_least_squares_minimises_its_objective(traces: int) -> None:
     assert gradient.norm() < 1e-10 * matrix.stack(data).norm()
 
 
+def test_normal_matrices_from_a_table_are_those_of_the_products() -> None:
+    grid = RadonGrid(300, 4.0, -140.0, 20.0, 60, 3100.0, f_min=2.0, f_max=75.0)
+    generator = torch.Generator().manual_seed(0)
+    offset = 150 + torch.linspace(0, 2950, 40, dtype=torch.float64) + 30 * torch.rand(40, generator=generator)
+    matrix = RadonMatrix(grid, offset)
+    data = torch.randn(len(matrix.bins), 40, 3, generator=generator, dtype=torch.complex64)
+    weights = torch.rand(1, 60, 3, generator=generator) ** 8 + 1e-3
+    weights = weights / weights.mean(dim=1, keepdim=True)
+    table = weighted_least_squares(matrix, data, 0.6, weights)
+    products = weighted_least_squares(matrix, data, 0.6, weights.expand(len(matrix.bins), -1, -1))
+    assert not torch.equal(table, products)
+    for one, other in zip(table.unbind(2), products.unbind(2), strict=True):
+        assert float((one - other).norm() / other.norm()) < 5e-4
+
+
 def test_shared_weights_average_one_and_ignore_amplitude() -> None:
     panel = torch.randn(5, 8, 2, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
     weights = shared_weights(1e-3)(panel)
