@@ -310,7 +310,7 @@ class TestRestorer:
     def test_both_polarities_make_an_answer_that_turns_with_the_gather(self, trained: Path) -> None:
         batch = self.batch()
         turned = replace(batch, data=-batch.data)
-        one, two = (self.restorer(trained, polarities=n) for n in (1, 2))
+        one, two = (self.restorer(trained, polarities=n) for n in (1, "2"))  # as it is typed
         assert not torch.allclose(one.restore(turned).signal, -one.restore(batch).signal, atol=1e-5)
         assert torch.allclose(two.restore(turned).signal, -two.restore(batch).signal, atol=1e-6)
 

@@ -17,6 +17,7 @@ Solve = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 MANY = 8
 TURN = 2**16  # places on a circle, of a table of the transform of weights
+WORTH_A_TABLE = 100 * TURN  # products that take longer than a table is made
 
 
 def least_squares(matrix: RadonMatrix, data: torch.Tensor, damping: float) -> torch.Tensor:
@@ -58,8 +59,9 @@ def weighted_least_squares(
     In single precision, weights that all frequencies share come with an error of some 1e-4 of the panel.
     """
     side = min(matrix.n_trace, matrix.grid.n_moveout)
-    shared = len(weights) == 1 and side == matrix.n_trace and data.dtype == torch.complex64
-    solve = _shared_in_data_space if shared else _each_for_itself
+    products = len(data) * side**2 * matrix.grid.n_moveout
+    read = len(weights) == 1 and side == matrix.n_trace and data.dtype == torch.complex64 and products > WORTH_A_TABLE
+    solve = _shared_in_data_space if read else _each_for_itself
     panel = data.new_empty(len(data), matrix.grid.n_moveout, data.shape[-1])
     for part, block in matrix.blocks(matrix.n_trace * matrix.grid.n_moveout + 6 * side**2):
         panel[part] = solve(matrix, part, block, data[part], damping, weights if len(weights) == 1 else weights[part])

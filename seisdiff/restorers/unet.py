@@ -40,8 +40,11 @@ class UnetSpec(BaseModel):
         le=8,
         description="times that it is applied, to its own result; by default those of its recipe",
     )
-    polarities: Literal[1, 2] = Field(
-        default=1, description="2: the mean of the answers to the gather and to minus the gather, for twice the passes"
+    polarities: int = Field(
+        default=1,
+        ge=1,
+        le=2,
+        description="2: the mean of the answers to the gather and to minus it, for twice the time of the network",
     )
     batch_samples: int | None = Field(
         default=None,
