@@ -106,17 +106,17 @@ def measure(recipe: RestoreRecipe, source: Path, folder: Path, cuda: bool) -> di
 
 
 def main() -> None:
-    """Print the figures as JSON."""
+    """Print the figures as lines of JSON, each method's as soon as they are taken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gathers", type=int, help="gathers for unet, by default 20,000 on a GPU and 40 on a CPU")
     parser.add_argument("--samples", type=int, default=8, help="draws of diffusion")
     options = parser.parse_args()
     cuda = torch.cuda.is_available()
     gathers = options.gathers or (20_000 if cuda else 40)
-    figures: dict[str, Any] = {
+    show({
         "device": torch.cuda.get_device_name() if cuda else "none: figures of the CPU, at small size",
         "load": os.getloadavg()[0], "share wanted": TARGET_SHARE,
-    }  # fmt: skip
+    })  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         diffusion = {"model": diffusion_model(folder), "samples": options.samples}
@@ -124,8 +124,12 @@ def main() -> None:
         for method, spec, count in (("unet", {}, gathers), ("diffusion", diffusion, fewer)):
             source = make_file(folder / f"{count}.sgy", count * _GIGABYTES, "ieee32")
             recipe = make_recipe({"task": "demultiple", "method": method, method: spec})
-            figures[method] = measure(recipe, source, folder, cuda)
-    print(json.dumps(figures, indent=1))
+            show({method: measure(recipe, source, folder, cuda)})
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print figures as a line."""
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":
