@@ -28,6 +28,11 @@ class Batch:
     start: torch.Tensor | None = None
     number: torch.Tensor | None = None
 
+    def take(self, gathers: torch.Tensor) -> Batch:
+        """Return some of the gathers, by number or bool (gather)."""
+        start, number = (None if part is None else part[gathers] for part in (self.start, self.number))
+        return Batch(self.data[gathers], self.offset[gathers], self.live[gathers], self.times, start, number)
+
 
 class Restored(NamedTuple):
     """The restored gathers, of the shape of the input, and their standard deviation where one is known."""

@@ -13,6 +13,7 @@ from torch.nn import functional
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
+from seisdiff.networks.oversampling import GUARD, coarser, finer, surplus
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
@@ -118,8 +119,32 @@ class UnetRestorer:
         """Return what the network makes of a batch, in which `found` is known by what went before.
 
         `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel. The
-        result is (gather, output, trace, time): the answer, and what else the network tells.
+        result is (gather, output, trace, time): the answer, and what else the network tells. Where a gather to denoise
+        is sampled more finely than its signal needs, the network is shown coarser samples, and what they do not hold
+        is noise.
         """
+        rates = torch.tensor(surplus(batch.data) if self.task == "denoise" else [1] * len(batch.data))
+        if bool((rates == 1).all()):
+            return self._predicted(batch, found, noise)
+        predicted = batch.data.new_empty(len(batch.data), self.network.spec.out_channels, *batch.data.shape[1:])
+        for rate in rates.unique().tolist():
+            chosen = rates == rate
+            part = batch.take(chosen), found[chosen], None if noise is None else noise[chosen]
+            predicted[chosen] = self._predicted(*part) if rate == 1 else self._coarsely(rate, *part)
+        return predicted
+
+    def _coarsely(self, rate: int, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        """Return what `predicted` does, from every so manyth sample."""
+        data, count = coarser(batch.data, rate), batch.data.shape[-1]
+        times = batch.times[0] + rate * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
+        few = None if noise is None else functional.pad(noise, (0, GUARD))[..., : data.shape[-1]]
+        out = self._predicted(replace(batch, data=data, times=times), coarser(found, rate), few)
+        answer = finer(out[:, 0] - data, rate, count) + batch.data
+        told = out[:, 1:].repeat_interleave(rate, dim=-1)[..., :count]
+        return torch.cat([answer[:, None], told], dim=1)
+
+    def _predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        """Return what `predicted` does, at the samples as they are."""
         data = batch.data
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
