@@ -339,16 +339,15 @@ class _Loop:
                     f"the loss is not finite at step {step - 1}: "
                     "resume from the last checkpoint, or lower learning_rate"
                 )
-            newest = step == self.state.step
-            snr = self.validate() if newest else (None, None)
+            snr = self.validate() if step == self.state.step else (None, None)
             if self.accelerator.is_main_process:
-                self._record(Tick(step, self.state.steps or 0, value, rate, *snr), newest)
+                self._record(Tick(step, self.state.steps or 0, value, rate, *snr))
 
-    def _record(self, tick: Tick, keep: bool) -> None:
-        """Write a step to the log, and a checkpoint where it is to be kept."""
+    def _record(self, tick: Tick) -> None:
+        """Write a step to the log, and a checkpoint where it was validated."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(vars(tick)) + "\n")
-        if keep:
+        if tick.output_snr_db is not None:
             save_checkpoint(self.folder / "checkpoint", self.accelerator.unwrap_model(self.model), self.ema,
                             self.optimizer, self.recipe, self.state)  # fmt: skip
         if self.progress:

@@ -105,11 +105,12 @@ def draw(
     where anything is uncertain. The same noise gives the same draw, whatever else is in the batch.
     """
     plan, found = scheduler(steps), shown[:, FOUND].float()
-    x, told = noise * where, []
+    x, answer, first = noise * where, found, None
     for time in plan.timesteps:
         level = level_of(time.expand(len(shown))).to(shown)
-        told.append(network(with_noise(shown, x), valid, level).float())
-        x = plan.step((told[-1][:, 0] - found) / spec.scale * where, int(time), x, return_dict=False)[0]
-    first, last = told[0], told[-1]
-    answer = last[:, 0] - (1 - spec.share) * (first[:, 0] - found)
+        out = network(with_noise(shown, x), valid, level).float()
+        answer, first = out[:, 0], out if first is None else first
+        x = plan.step((answer - found) / spec.scale * where, int(time), x, return_dict=False)[0]
+    assert first is not None
+    answer = answer - (1 - spec.share) * (first[:, 0] - found)
     return torch.stack([answer, expected_error(first)], dim=1)

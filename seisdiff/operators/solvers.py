@@ -100,11 +100,11 @@ def _shared_in_data_space(
 def _lags(angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return where differences of angles (frequency, trace) lie on a circle of TURN places, and how far past there.
 
-    Both are (frequency, trace, trace): a whole number from 0, and a part of the way to the next.
+    Both are (frequency, trace, trace): a whole number from 0, and a part of the way to the next, in single precision.
     """
     place = (angle[:, :, None] - angle[:, None, :]) * (TURN / (2 * math.pi))
     before = torch.floor(place)
-    return before.long() % TURN, place - before
+    return before.long() % TURN, (place - before).float()
 
 
 def _read(weights: torch.Tensor, index: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,7 @@ def _read(weights: torch.Tensor, index: torch.Tensor, share: torch.Tensor) -> to
     table = torch.view_as_real(torch.fft.fft(weights, n=TURN))
     both = torch.cat([table, table.roll(-1, 0) - table], dim=1)
     here, rise = both.index_select(0, index.flatten()).split(2, dim=1)
-    values = torch.addcmul(here, rise, share.to(weights).view(-1, 1))
+    values = torch.addcmul(here, rise, share.view(-1, 1))
     return torch.view_as_complex(values).view(index.shape)
 
 

@@ -28,8 +28,8 @@ class Batch:
     start: torch.Tensor | None = None
     number: torch.Tensor | None = None
 
-    def take(self, gathers: torch.Tensor) -> Batch:
-        """Return some of the gathers, by number or bool (gather)."""
+    def take(self, gathers: torch.Tensor | slice) -> Batch:
+        """Return some of the gathers: a run of them, or by number or bool (gather)."""
         start, number = (None if part is None else part[gathers] for part in (self.start, self.number))
         return Batch(self.data[gathers], self.offset[gathers], self.live[gathers], self.times, start, number)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import scipy.fft
@@ -254,9 +254,7 @@ def in_windows(
 def in_parts(batch: Batch, change: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
     """Return `change` of a batch, dead traces zeroed first, taken a few gathers at a time to bound the memory."""
     data = torch.where(batch.live[..., None], batch.data, 0)
+    batch = replace(batch, data=data)
     size = max(1, AT_ONCE // max(1, data[0].numel())) if len(data) else 1
-    parts = [
-        change(Batch(data[low:high], batch.offset[low:high], batch.live[low:high], batch.times))
-        for low, high in ((low, low + size) for low in range(0, len(data), size))
-    ]
+    parts = [change(batch.take(slice(low, low + size))) for low in range(0, len(data), size)]
     return torch.cat(parts) if parts else data
