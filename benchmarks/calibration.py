@@ -6,7 +6,8 @@
 
 Errors and spreads of a gather are divided by its root mean square spread. Samples are sorted by spread into tenths; in
 each the root mean square error over the root mean square spread should be 1. Central intervals around the mean should
-hold the truth as often as those of a normal distribution do: that of -+ 1.645 spreads nine times out of ten.
+hold the truth as often as those of a normal distribution do: that of -+ 1.645 spreads nine times out of ten. Live
+samples count: those where gather or truth are, over 31 samples, above a thousandth of the truth's root mean square.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.ndimage import uniform_filter1d
 
 from seisdiff.config import make_recipe
 from seisdiff.data import held_out
-from seisdiff.diffusion.residual import DiffusionSpec
+from seisdiff.diffusion.spread import SpreadSpec
 from seisdiff.engine import restore
 from seisdiff.judge import open_judge
 from seisdiff.pretrained import CARD, model_card
@@ -37,12 +39,13 @@ from seisdiff.training import TrainRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 TENTHS = 10
+AROUND, SILENT = 31, 1e-3  # samples, and of the root mean square
 AT_ONCE = 2  # held-out scenes of a batch
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield errors and spreads of held-out gathers at a temperature of 1, where anything is uncertain."""
+    """Yield errors and spreads of held-out gathers where anything is uncertain."""
     recipe = TrainRecipe.model_validate(model_card(model)["recipe"])
     scenes = {name: load_scene_recipe(ROOT / "synthetic" / f"{name}.yaml") for name in recipe.stream.recipes}
     filling, options = recipe.task == "interpolate", DiffusionOptions(model=str(model), samples=draws)
@@ -56,17 +59,17 @@ def of_scenes(model: Path, draws: int, batches: int) -> Iterator[tuple[np.ndarra
             start = pair.start_ms[one, None].double().expand_as(offset)
             batch = Batch(pair.degraded[one], offset, pair.live[one], times, start, torch.tensor([number]))
             restorer = DiffusionRestorer(recipe.task, options, largest)
-            restorer.diffusion = restorer.diffusion.model_copy(update={"temperature": 1.0})
             signal, spread = restorer.restore(batch)
             assert spread is not None
-            there = spread > 0
-            yield at_one((signal - truth[one])[there].numpy(), spread[there].numpy())
+            counted = (spread[0] > 0).numpy() & live_samples(pair.degraded[number].numpy(), truth[number].numpy())
+            if counted.any():
+                yield at_one((signal[0] - truth[number]).numpy()[counted], spread[0].numpy()[counted])
 
 
 def fitted(error: np.ndarray, spread: np.ndarray) -> float:
-    """Return the temperature that brings errors over spreads nearest to 1, in tenths of growing spread."""
+    """Return the factor of spreads that brings errors over spreads nearest to 1, in tenths of growing spread."""
     ratios = reliability(error, spread)["tenths"]
-    return round(float(np.exp(np.mean(np.log(ratios)))), 3)
+    return float(np.exp(np.mean(np.log(ratios))))
 
 
 def at_one(error: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,13 +82,26 @@ def of_judge(model: Path, draws: int, split: str) -> Iterator[tuple[np.ndarray, 
     """Yield errors and spreads of the judge's gathers, where anything is uncertain."""
     task = model_card(model)["task"]
     told: dict[str, Any] = {"task": task, "method": "diffusion", "diffusion": {"model": str(model), "samples": draws}}
+    exact = None
     for case in open_judge(ROOT / "benchmarks" / "judge").cases(task, split):
         restored = restore(case.degraded, make_recipe(told | ({"start": "auto"} if task == "demultiple" else {})))
-        error, spread = (restored[name].values for name in ("amplitude", "spread"))
-        error = error - case.truth["amplitude"].values
+        estimate, spread = (restored[name].values for name in ("amplitude", "spread"))
+        degraded, truth = (part["amplitude"].values for part in (case.degraded, case.truth))
+        if task == "demultiple" and case.name.startswith("noise"):  # which is not to be taken out
+            assert exact is not None
+            truth = truth + (degraded - exact)
+        exact = degraded if case.name == "exact" else exact
         for low, high in pairwise(gather_bounds(case.truth)):
-            there = spread[low:high] > 0
-            yield at_one(error[low:high][there], spread[low:high][there])
+            one = slice(low, high)
+            counted = (spread[one] > 0) & live_samples(degraded[one], truth[one])
+            if counted.any():
+                yield at_one((estimate[one] - truth[one])[counted], spread[one][counted])
+
+
+def live_samples(degraded: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return bool (trace, time): where a gather or its truth is not silent."""
+    power = uniform_filter1d(np.maximum(np.abs(degraded), np.abs(truth)).astype(np.float64) ** 2, AROUND, axis=-1)
+    return power >= SILENT**2 * np.mean(truth.astype(np.float64) ** 2)
 
 
 def reliability(error: np.ndarray, spread: np.ndarray) -> dict[str, Any]:
@@ -101,8 +117,9 @@ def measured(model: Path, draws: int, batches: int, split: str, write: bool) -> 
     """Return the figures of a model on held-out scenes and on the judge."""
     error, spread = together(of_scenes(model, draws, batches))
     if write:
-        write_temperature(model, fitted(error, spread))
-    spread *= DiffusionSpec.model_validate(model_card(model)["recipe"]["diffusion"]).temperature
+        factor = fitted(error, spread)
+        write_temperature(model, factor)
+        spread = factor * spread
     told = {}
     found = {"held-out scenes": (error, spread), f"judge, {split}": together(of_judge(model, draws, split))}
     for name, pair in found.items():
@@ -120,12 +137,13 @@ def together(gathers: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarr
     return np.concatenate(errors), np.concatenate(spreads)
 
 
-def write_temperature(model: Path, temperature: float) -> None:
-    """Store it in the card."""
+def write_temperature(model: Path, factor: float) -> None:
+    """Store it in the card, times what is there."""
     card = model_card(model)
-    card["recipe"]["diffusion"]["temperature"] = temperature
+    spread = card["recipe"]["diffusion"].setdefault("spread", SpreadSpec().model_dump(exclude_none=True))
+    spread["temperature"] = round(factor * spread["temperature"], 3)
     (model / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"{model.name}: temperature {temperature:.3f}", flush=True)
+    print(f"{model.name}: temperature {spread['temperature']:.3f}", flush=True)
 
 
 def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:

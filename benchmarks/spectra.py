@@ -4,7 +4,9 @@
     python benchmarks/spectra.py --model trained/model --split dev
 
 The signal band is where the truth's mean spectrum is within 20 dB of its largest value. In its upper half the error is
-the RMS difference in dB of the mean amplitude spectra of estimate and truth, over the traces that are scored.
+the RMS difference in dB of the mean amplitude spectra of estimate and truth, over the traces that are scored: of all
+gathers of a case together, each over its truth's root mean square, and of each gather by itself, averaged. The second
+has a floor: spectra of few traces differ by chance, those of a perfect draw too.
 """
 
 from __future__ import annotations
@@ -32,23 +34,32 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def mean_spectrum(traces: np.ndarray) -> np.ndarray:
+    """Return the mean amplitude spectrum of traces (trace, time)."""
+    return np.abs(np.fft.rfft(traces.astype(np.float64), axis=-1)).mean(axis=0)
+
+
 def upper_half_error_db(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, float]:
-    """Return the RMS and the mean difference (dB) of two mean amplitude spectra (trace, time) in the upper half."""
-    s, e = (np.abs(np.fft.rfft(part.astype(np.float64), axis=-1)).mean(axis=0) for part in (truth, estimate))
-    band = np.flatnonzero(s >= 0.1 * s.max())
+    """Return the RMS and the mean difference (dB) of two mean spectra in the upper half of the first's band."""
+    band = np.flatnonzero(truth >= 0.1 * truth.max())
     upper = band[len(band) // 2 :]
-    off = 20 * np.log10(np.maximum(e[upper], 1e-6 * s.max()) / s[upper])
+    off = 20 * np.log10(np.maximum(estimate[upper], 1e-6 * truth.max()) / truth[upper])
     return float(np.sqrt(np.mean(off**2))), float(np.mean(off))
 
 
-def measured(case: Case, method: str, options: dict[str, Any]) -> np.ndarray:
-    """Return the mean over gathers of the error and of the mean difference, dB."""
+def measured(case: Case, method: str, options: dict[str, Any]) -> tuple[float, float, float]:
+    """Return the error and the mean difference (dB) of all gathers together, and the mean error of each by itself."""
     told = {"task": case.task, "method": method, method: options}
     start = {"start": "auto"} if case.task == "demultiple" else {}
     estimate = restore(case.degraded, make_recipe(told | start))["amplitude"].values
     truth = case.truth["amplitude"].values
-    rows = [np.arange(low, high)[case.scored[low:high]] for low, high in pairwise(gather_bounds(case.truth))]
-    return np.mean([upper_half_error_db(truth[row], estimate[row]) for row in rows], axis=0)
+    spectra = []
+    for low, high in pairwise(gather_bounds(case.truth)):
+        row = np.arange(low, high)[case.scored[low:high]]
+        size = np.sqrt(np.mean(truth[row].astype(np.float64) ** 2))
+        spectra.append([mean_spectrum(part[row] / size) for part in (truth, estimate)])
+    together = upper_half_error_db(*np.mean(spectra, axis=0))
+    return *together, float(np.mean([upper_half_error_db(*pair)[0] for pair in spectra]))
 
 
 def cases_of(task: str, split: str) -> Iterator[Case]:
@@ -70,9 +81,9 @@ def main() -> None:
             told = []
             for name, (method, own) in METHODS.items():
                 more = {"model": str(model), "steps": options.steps} if method == "diffusion" else {}
-                error, mean = measured(case, method, own | more)
-                told.append(f"{name} {error:.2f} ({mean:+.2f})")
-            print(f"{case.task} {case.name:18s} RMS error (mean), dB: " + ", ".join(told), flush=True)
+                error, mean, apart = measured(case, method, own | more)
+                told.append(f"{name} {error:.2f} ({mean:+.2f}), {apart:.2f}")
+            print(f"{case.task} {case.name:18s} RMS error (mean), by gather, dB: " + "; ".join(told), flush=True)
 
 
 if __name__ == "__main__":

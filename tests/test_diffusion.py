@@ -19,9 +19,11 @@ from seisdiff.diffusion.residual import (
     expected_error,
     noised,
     scheduler,
+    times_of,
     weights,
     zone,
 )
+from seisdiff.diffusion.spread import SpreadSpec, deviation, spread_of, steadied
 from seisdiff.diffusion.training import error_loss
 from seisdiff.engine import restore, restore_file
 from seisdiff.errors import OptionError
@@ -48,7 +50,7 @@ class Gaussian(torch.nn.Module):
         self.mean, self.width = mean, width
 
     def forward(self, inputs: torch.Tensor, valid: torch.Tensor | None, level: torch.Tensor) -> torch.Tensor:
-        kept = scheduler(1).alphas_cumprod[(level * 999).round().long()][:, None, None]
+        kept = scheduler().alphas_cumprod[(level * 999).round().long()][:, None, None]
         x, power = inputs[:, -1], kept * self.width**2
         guess = self.mean + kept.sqrt() * self.width**2 / (power + 1 - kept) * (x - kept.sqrt() * self.mean)
         error = torch.full_like(x, self.width * SPEC.scale / TYPICAL).log() * (level == 1)[:, None, None]
@@ -63,7 +65,7 @@ def shown(gathers: int = 1, traces: int = 64, samples: int = 512) -> torch.Tenso
 
 
 def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
-    kept = scheduler(1).alphas_cumprod
+    kept = scheduler().alphas_cumprod
     assert float(kept[-1]) == 0.0
     assert float(kept[0]) > 0.999
     residual, noise = torch.ones(2, 3, 4), torch.full((2, 3, 4), 7.0)
@@ -73,32 +75,36 @@ def test_the_last_level_is_pure_noise_and_the_first_nearly_none() -> None:
     assert weights(torch.tensor([999, 500, 0])).tolist() == pytest.approx([0.952, 1.8, 5.0], abs=0.05)
 
 
-@pytest.mark.parametrize(("steps", "tolerance"), [(1, None), (100, 0.03)])
-def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int, tolerance: float | None) -> None:
-    inputs = shown()
+@pytest.mark.parametrize("steps", [1, 2, 60])
+def test_draws_have_the_mean_and_the_width_of_a_normal_posterior(steps: int) -> None:
+    inputs, width = shown(), 0.1
     noise = addressed_noise(1, torch.tensor([5]), 0, 64, 512)
-    made, error = draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), SPEC, steps).unbind(1)
-    assert torch.allclose(error, torch.tensor(0.8 * SPEC.scale))  # what is said at pure noise
-    residual = (made - 3.0) / SPEC.scale
-    assert float(residual.mean()) == pytest.approx(0.4, abs=0.02)
-    if tolerance is None:  # one pass is a regression
-        assert float(residual.std()) < 1e-3
-    else:
-        assert float(residual.std()) == pytest.approx(0.8, rel=tolerance)
+    made = draw(Gaussian(0.4, width), inputs, None, noise, torch.ones_like(noise), SPEC, steps)
+    best, error, deviation = made.unbind(1)
+    assert torch.allclose(best, torch.tensor(3.0 + 0.4 * SPEC.scale), atol=1e-5)  # one pass is a regression
+    assert torch.allclose(error, torch.tensor(width * SPEC.scale))  # what is said at pure noise
+    assert float(deviation.mean()) == pytest.approx(0, abs=0.02 * SPEC.scale * width)
+    if steps == 1:
+        assert not deviation.any()
+    else:  # what the flow makes of noise between the first level and the last, and of that a regression
+        kept = scheduler().alphas_cumprod[times_of(steps)[1:]]
+        most, *_, least = [*((1 - kept) / kept).sqrt().tolist()] * 2
+        wide = width**2 * most / ((width**2 + most**2) * (width**2 + least**2)) ** 0.5
+        assert float(deviation.std()) / SPEC.scale == pytest.approx(wide, rel=0.03)
+    opposite = draw(Gaussian(0.4, width), inputs, None, -noise, torch.ones_like(noise), SPEC, steps)[:, 2]
+    assert torch.allclose(opposite, -deviation, atol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [1, 4])
-def test_draws_are_moved_towards_the_guide_and_stay_as_wide(steps: int) -> None:
-    inputs, noise = shown(), addressed_noise(1, torch.tensor([5]), 0, 64, 512)
-    whole, half, guided = (
-        draw(Gaussian(0.4, 0.8), inputs, None, noise, torch.ones_like(noise), spec, steps)[:, 0]
-        for spec in (SPEC.model_copy(update={"share": share}) for share in (1.0, 0.5, 0.0))
-    )
-    assert torch.allclose(whole - half, torch.tensor(0.5 * 0.4 * SPEC.scale), atol=1e-5)
-    assert torch.allclose(half - guided, whole - half, atol=1e-5)
-    assert float(guided.mean()) == pytest.approx(3.0, abs=0.02)
-    assert float(guided.std()) == pytest.approx(float(whole.std()), abs=1e-3)
-    assert steps > 1 or torch.allclose(guided, inputs[:, FOUND], atol=1e-5)
+def test_passes_are_where_noise_is_as_strong_as_residuals() -> None:
+    kept = scheduler().alphas_cumprod
+    assert times_of(1) == [999]
+    for steps in (2, 3, 8):
+        last, *later = times_of(steps)
+        levels = [float(((1 - kept[time]) / kept[time]) ** 0.5) for time in later]
+        assert last == 999
+        assert len(later) == steps - 1
+        assert levels == sorted(levels, reverse=True)
+        assert 0.04 < levels[-1] <= levels[0] < 0.8
 
 
 def test_the_expected_error_is_learnt_as_a_root_mean_square() -> None:
@@ -129,6 +135,49 @@ def test_nothing_is_uncertain_outside_of_the_zone() -> None:
     inputs[:, SEEN, :, :5] = 0
     assert zone(inputs, "interpolate").sum(-1).tolist() == [[0, 0, 32, 0, 0, 0]] * 2
     assert zone(inputs, "denoise").sum(-1).tolist() == [[27, 27, 0, 27, 27, 27]] * 2
+
+
+def test_a_spread_is_kept_above_a_share_of_all_and_below_some_times_the_change() -> None:
+    error = torch.full((1, 6, 400), 2.0)
+    error[:, 4] = 0
+    change = torch.full((1, 6, 400), 0.5)
+    made = spread_of(error, change, SpreadSpec(temperature=3.0, floor=0.75))
+    assert not made[:, 4].any()
+    assert torch.allclose(made[:, :4], torch.tensor(3 * 2.0 * (1 + 0.75**2) ** 0.5))
+    low = spread_of(error, change, SpreadSpec(ceiling=1.5))[:, :4]
+    assert torch.allclose(low, torch.tensor((4 * 0.75**2 / (4 + 0.75**2)) ** 0.5))
+    assert not spread_of(error, 0 * change, SpreadSpec(ceiling=1.5)).any()
+    error[:, 0] = 1e-3
+    assert float(spread_of(error, change, SpreadSpec(floor=0.5))[0, 0, 200]) == pytest.approx(0.5 * 3.2**0.5, rel=1e-3)
+
+
+def test_expected_errors_lean_on_those_around() -> None:
+    error, where = torch.ones(1, 9, 99), torch.ones(1, 9, 99)
+    error[0, 4, 49] = 4.0
+    where[:, 6:] = 0
+    near = ((5 * 31 - 1 + 16) / (5 * 31)) ** 0.5
+    assert torch.equal(steadied(error, where, 0.0), error)
+    assert float(steadied(error, where, 1.0)[0, 4, 49]) == pytest.approx(((4 * 31 - 1 + 16) / (4 * 31)) ** 0.5)
+    assert float(steadied(error, torch.ones_like(where), 0.5)[0, 4, 49]) == pytest.approx((4.0 * near) ** 0.5)
+    assert torch.allclose(steadied(torch.ones_like(error), where, 1.0), torch.tensor(1.0))
+
+
+def test_deviations_are_as_large_as_the_spread_and_sound_like_the_answer() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn, white = (torch.randn(1, 60, 800, generator=generator) for _ in range(2))
+    spread = torch.linspace(1.0, 3.0, 800).expand(1, 60, -1).clone()
+    spread[:, 50:] = 0
+    signal = torch.fft.irfft(torch.fft.rfft(white) * torch.exp(-torch.linspace(0, 4, 401)), n=800)
+    for tint, slope in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)):
+        made = deviation(drawn, spread, signal, SpreadSpec(width=2.0, tint=tint))
+        assert not made[:, 50:].any()
+        sizes = made[:, :50].square().mean(1).sqrt() / spread[:, 0]
+        assert float(sizes[:, 100:700].mean()) == pytest.approx(2.0, rel=0.03)
+        level = torch.fft.rfft(made[:, :50]).abs().mean(1)[0]
+        fall = torch.log(level[20:100].mean() / level[300:380].mean())
+        assert float(fall) == pytest.approx(slope * 2.8, abs=0.25)
+    assert not deviation(0 * drawn, spread, signal, SpreadSpec()).any()
+    assert torch.isfinite(deviation(drawn, spread, 0 * signal, SpreadSpec())).all()
 
 
 class TestNoise:
@@ -219,19 +268,25 @@ def test_draws_are_the_same_in_any_company(models: dict[str, Path], task: str) -
     assert torch.allclose(padded, together.signal, atol=1e-5)
 
 
-def test_the_mean_is_that_of_its_draws_and_the_spread_the_error_that_is_expected(models: dict[str, Path]) -> None:
+def test_draws_lie_about_their_mean_and_stray_from_it_by_the_spread(models: dict[str, Path]) -> None:
     batch = replace(scaled_batch(), number=torch.arange(3))
-    many = restorer(models, "demultiple", samples=4)
-    signal, spread = many.restore(batch)
-    guided = many.guide.answer(batch)
-    drawn = torch.stack([many.predicted(batch, guided, many._noise(batch, n)) for n in range(4)])
-    draws, errors = (drawn * many.may_change(batch)[:, None]).unbind(2)
-    assert torch.allclose(signal, batch.data - draws.mean(0), atol=1e-5)
-    assert torch.allclose(spread, errors.mean(0), atol=1e-5)  # type: ignore[arg-type]
-    many.diffusion = DiffusionSpec(temperature=0.5)
-    assert torch.allclose(many.restore(batch).spread, errors.mean(0) / 2, atol=1e-5)  # type: ignore[arg-type]
-    assert restorer(models, "demultiple", samples=1).restore(batch).spread is None
-    assert not torch.equal(restorer(models, "demultiple", seed=1).restore(batch).signal, signal)
+    made = restorer(models, "demultiple", samples=2)
+    spec = DiffusionSpec(share=0.5, spread=SpreadSpec(temperature=2.0, width=0.5))
+    made.diffusion = spec
+    mean, spread = made.restore(batch)
+    guided = made.guide.answer(batch)
+    best, error, _ = (made.predicted(batch, guided, made._noise(batch, 0)) * made.may_change(batch)[:, None]).unbind(1)
+    assert torch.allclose(mean, batch.data - 0.5 * (guided + best), atol=1e-5)
+    assert torch.allclose(spread, 2 * error, atol=1e-5)  # type: ignore[arg-type]
+    one = restorer(models, "demultiple", samples=1)
+    one.diffusion = spec
+    drawn, nothing = one.restore(batch)
+    assert nothing is None
+    strayed = (drawn - mean).square().mean().sqrt() / spread.square().mean().sqrt()  # type: ignore[union-attr]
+    assert float(strayed) == pytest.approx(0.5, rel=0.1)
+    three = restorer(models, "demultiple", samples=3, seed=1)
+    three.diffusion = spec
+    assert not torch.allclose(three.restore(batch).signal, mean, atol=1e-4)
 
 
 def test_recorded_traces_are_never_uncertain(models: dict[str, Path]) -> None:

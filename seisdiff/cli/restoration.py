@@ -134,7 +134,7 @@ Steps = Annotated[
     int | None,
     typer.Option(
         "--steps", metavar="N", min=1, rich_help_panel=METHOD,
-        help="Diffusion: passes of a draw. Default: that of the model.",
+        help="Diffusion: noise levels that a draw passes. Default: that of the model.",
     ),
 ]  # fmt: skip
 Samples = Annotated[

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from pydantic import Field
 
 from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
+from seisdiff.diffusion.spread import deviation, spread_of
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
@@ -18,7 +17,7 @@ from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 class DiffusionOptions(UnetSpec):
     """Options of the diffusion restorer; `passes` and `polarities` are those of the U-Net from which it starts."""
 
-    steps: int | None = Field(default=None, ge=1, le=100, description="passes of a draw; by default as its recipe says")
+    steps: int | None = Field(default=None, ge=1, le=100, description="noise levels of a draw; by default its recipe's")
     samples: int = Field(default=8, ge=1, le=1000, description="draws, of which the mean is returned; 1: a single draw")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="decides which draws")
     alike_over: int = Field(default=1, ge=1, le=10_000, description="gathers over which the draws stay alike; 1: none")
@@ -27,18 +26,20 @@ class DiffusionOptions(UnetSpec):
 class DiffusionRestorer(UnetRestorer):
     """Diffusion demultiple, denoise and interpolate: a U-Net's answer, and draws of what it leaves uncertain.
 
-    The mean of `samples` draws is returned, and from two on its standard deviation: the error that the network expects
-    of it, calibrated as the model's card says. Draws of few passes differ by less than they err, so theirs would not
-    do. Random numbers belong to the gather's number, the trace and the sample.
+    Draws come in pairs that deviate by the opposite of each other, so that the mean of an even number is what they lie
+    about, and no deviation has to be drawn for it. From two draws on the spread is returned too: the standard deviation
+    of draws, which is the error that the network expects, calibrated as the model's card says. Random numbers belong to
+    the gather's number, the trace and the sample.
     """
 
     kind = "diffusion"
+    outputs = 3
 
     def __init__(self, task: Task, spec: DiffusionOptions, ref_offset_m: float, protect_ms: float = 0.0) -> None:
         super().__init__(task, spec, ref_offset_m, protect_ms)
         recipe = model_card(find_model(spec.model or f"{task}-{self.kind}"))["recipe"]
         self.diffusion = DiffusionSpec.model_validate(recipe["diffusion"])
-        self.steps = spec.steps or self.diffusion.steps
+        self.steps = (spec.steps or self.diffusion.steps) if spec.samples % 2 else 1
         guide = UnetSpec(
             model=recipe["guide"], passes=spec.passes, device=spec.device, precision=spec.precision,
             polarities=spec.polarities, batch_samples=spec.batch_samples,
@@ -46,16 +47,21 @@ class DiffusionRestorer(UnetRestorer):
         self.guide = UnetRestorer(task, guide, ref_offset_m)
         self.options = spec
 
-    def restore(self, batch: Batch) -> Restored:
+    def _restored(self, batch: Batch) -> Restored:
         """Return the mean of the draws and their spread."""
-        batch = replace(batch, data=batch.data * batch.live[..., None])
-        guided, may_change = self.guide.answer(batch), self.may_change(batch)
-        total, errors, count = torch.zeros_like(guided), torch.zeros_like(guided), self.options.samples
-        for number in range(count):
-            answer, error = self.predicted(batch, guided, self._noise(batch, number)).unbind(1)
-            total, errors = total + (answer - guided) * may_change, errors + error.clamp_min(0) * may_change
-        signal = self.applied(batch, guided + total / count)
-        return Restored(signal, self.diffusion.temperature * errors / count if count > 1 else None)
+        guided, may_change, count = self.guide.answer(batch), self.may_change(batch), self.options.samples
+        total, spreads = torch.zeros_like(guided), torch.zeros_like(guided)
+        for number in range(0, count, 2):
+            best, error, odd = self.predicted(batch, guided, self._noise(batch, number // 2)).unbind(1)
+            answer = guided + self.diffusion.share * (best - guided) * may_change
+            spread = spread_of(error.clamp_min(0) * may_change, answer, self.diffusion.spread)
+            if number + 1 == count:
+                signal = self.applied(batch, answer * (spread > 0))
+                answer = answer + deviation(odd, spread, signal, self.diffusion.spread)
+            alike = min(2, count - number)
+            total, spreads = total + alike * answer, spreads + alike * spread
+        signal = self.applied(batch, total / count)
+        return Restored(signal, spreads / count if count > 1 else None)
 
     def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape

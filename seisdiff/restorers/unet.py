@@ -13,7 +13,7 @@ from torch.nn import functional
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
-from seisdiff.networks.oversampling import GUARD, coarser, finer, surplus
+from seisdiff.networks.oversampling import coarser, finer, surplus
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
@@ -66,6 +66,7 @@ class UnetRestorer:
     """
 
     kind = "unet"
+    outputs = 1  # of what is made of the network's
 
     def __init__(self, task: Task, spec: UnetSpec, ref_offset_m: float, protect_ms: float = 0.0) -> None:
         self.task: Task = task
@@ -86,9 +87,37 @@ class UnetRestorer:
         self.protect = None if protect_ms <= 0 else _radon(ref_offset_m, protect_ms)
 
     def restore(self, batch: Batch) -> Restored:
-        """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted."""
+        """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted.
+
+        A gather to denoise that is sampled more finely than its signal needs is restored at coarser samples, and what
+        they do not hold is noise.
+        """
         batch = replace(batch, data=batch.data * batch.live[..., None])
+        rates = torch.tensor(surplus(batch.data) if self.task == "denoise" else [1] * len(batch.data))
+        if bool((rates == 1).all()):
+            return self._restored(batch)
+        signal, spread = batch.data.clone(), torch.zeros_like(batch.data)
+        for rate in rates.unique().tolist():
+            chosen, part = rates == rate, batch.take(rates == rate)
+            made = self._restored(part) if rate == 1 else self._coarsely(rate, part)
+            signal[chosen] = made.signal
+            if made.spread is not None:
+                spread[chosen] = made.spread
+        return Restored(signal, None if made.spread is None else spread)
+
+    def _restored(self, batch: Batch) -> Restored:
+        """Return what `restore` does, of gathers that are zero on traces that are not live, at their samples."""
         return Restored(self.applied(batch, self.answer(batch)))
+
+    def _coarsely(self, rate: int, batch: Batch) -> Restored:
+        """Return what `restore` does, from every so manyth sample."""
+        data, may_change = coarser(batch.data, rate), self.may_change(batch)
+        times = batch.times[0] + rate * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
+        made, count = self._restored(replace(batch, data=data, times=times)), batch.data.shape[-1]
+        signal = torch.where(may_change, finer(made.signal, rate, count), batch.data)
+        if made.spread is None:
+            return Restored(signal)
+        return Restored(signal, made.spread.repeat_interleave(rate, dim=-1)[..., :count] * may_change)
 
     def answer(self, batch: Batch) -> torch.Tensor:
         """Return the predicted multiples or noise where they may be taken out, or the missing traces, zero elsewhere.
@@ -119,38 +148,14 @@ class UnetRestorer:
         """Return what the network makes of a batch, in which `found` is known by what went before.
 
         `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel. The
-        result is (gather, output, trace, time): the answer, and what else the network tells. Where a gather to denoise
-        is sampled more finely than its signal needs, the network is shown coarser samples, and what they do not hold
-        is noise.
+        result is (gather, output, trace, time): the answer, and what else is made of the network's.
         """
-        rates = torch.tensor(surplus(batch.data) if self.task == "denoise" else [1] * len(batch.data))
-        if bool((rates == 1).all()):
-            return self._predicted(batch, found, noise)
-        predicted = batch.data.new_empty(len(batch.data), self.network.spec.out_channels, *batch.data.shape[1:])
-        for rate in rates.unique().tolist():
-            chosen = rates == rate
-            part = batch.take(chosen), found[chosen], None if noise is None else noise[chosen]
-            predicted[chosen] = self._predicted(*part) if rate == 1 else self._coarsely(rate, *part)
-        return predicted
-
-    def _coarsely(self, rate: int, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        """Return what `predicted` does, from every so manyth sample."""
-        data, count = coarser(batch.data, rate), batch.data.shape[-1]
-        times = batch.times[0] + rate * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
-        few = None if noise is None else functional.pad(noise, (0, GUARD))[..., : data.shape[-1]]
-        out = self._predicted(replace(batch, data=data, times=times), coarser(found, rate), few)
-        answer = finer(out[:, 0] - data, rate, count) + batch.data
-        told = out[:, 1:].repeat_interleave(rate, dim=-1)[..., :count]
-        return torch.cat([answer[:, None], told], dim=1)
-
-    def _predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        """Return what `predicted` does, at the samples as they are."""
         data = batch.data
         step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
-        predicted = data.new_zeros(len(data), self.network.spec.out_channels, *data.shape[1:])
+        predicted = data.new_zeros(len(data), self.outputs, *data.shape[1:])
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
             place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
@@ -205,7 +210,7 @@ class UnetRestorer:
         widest = max(_narrowest(self.network), _whole_steps(self.at_once // shown.shape[3], self.network))
         if traces <= widest:
             return self._answer(shown, valid)
-        shape = (len(shown), self.network.spec.out_channels, *shown.shape[2:])
+        shape = (len(shown), self.outputs, *shown.shape[2:])
         total = torch.zeros(shape, dtype=shown.dtype, device=self.device)
         for begin in range(0, traces - OVERLAP, widest - OVERLAP):
             window = slice(begin, min(begin + widest, traces))
