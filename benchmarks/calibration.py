@@ -13,6 +13,7 @@ samples count: those where gather or truth are, over 31 samples, above a thousan
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Iterator
 from itertools import pairwise
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from seisdiff.config import make_recipe
@@ -156,14 +158,16 @@ def draw(found: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
             above.plot(range(1, TENTHS + 1), told["tenths"], mark, color="black", markersize=4, label=source)
             below.plot(LEVELS, told["held"], mark, color="black", markersize=4, label=source)
         above.axhline(1, color="0.6", linewidth=0.8)
-        above.set(title=name, xlabel="tenth of growing spread", ylim=(0, 2), xticks=range(1, TENTHS + 1))
+        above.set(title=name, xlabel="tenth of growing spread", ylim=(0, 2.5), xticks=range(1, TENTHS + 1))
         below.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         below.set(xlabel="interval, share of a normal distribution", xlim=(0, 1), ylim=(0, 1))
         if column == 0:
             above.set_ylabel("RMS error / RMS spread")
             below.set_ylabel("share of samples within it")
             above.legend(frameon=False)
-    figure.savefig(path, dpi=90)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=90)
+    Image.open(drawn).convert("L").point([round(grey / 17) * 17 for grey in range(256)]).save(path, optimize=True)
 
 
 def main() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
+import pytest
 import torch
 
 from seisdiff.networks.oversampling import coarser, finer, surplus
@@ -25,13 +28,69 @@ def shot(cycles: float, noise: float, traces: int = 24, samples: int = 800, seed
 
 def test_a_floor_of_noise_above_a_narrow_signal_is_seen() -> None:
     wide, narrow, narrower = shot(0.12, 0.2), shot(0.02, 0.2), shot(0.01, 0.2)
-    assert surplus(torch.cat([wide, narrow, narrower, shot(0.02, 0.2, seed=1)])) == [1, 4, 8, 4]
+    gathers = torch.cat([wide, narrow, narrower, shot(0.02, 0.2, seed=1)])
+    assert surplus(gathers, "denoise") == [1, 4, 8, 4]
+    assert surplus(gathers, "interpolate") == [1, 1, 1, 1]  # noise is not to be told from signal there
 
 
-def test_without_noise_or_without_signal_nothing_is_done() -> None:
+def test_a_band_that_hardly_anything_reaches_is_seen() -> None:
+    gathers = torch.cat([shot(cycles, 0.0) for cycles in (0.12, 0.06, 0.03, 0.015)])
+    assert surplus(gathers, "demultiple") == [1, 2, 4, 8]
+    assert surplus(gathers, "denoise") == [1, 2, 4, 8]
+    assert surplus(gathers, "interpolate") == [1, 1, 2, 4]
+    swell = shot(0.12, 0.0) + shot(0.01, 0.0)  # 11 dB stronger
+    assert surplus(swell, "denoise") == [1]  # coarser samples would not hold the signal under it
+
+
+def test_without_signal_or_with_few_samples_nothing_is_done() -> None:
     noise = shot(0.02, 1.0) - shot(0.02, 0.0)
-    assert surplus(torch.cat([shot(0.02, 0.0), noise, 0 * noise])) == [1, 1, 1]
-    assert surplus(shot(0.02, 0.2)[..., :60]) == [1]
+    for task in ("demultiple", "denoise", "interpolate"):
+        assert surplus(torch.cat([noise, 0 * noise]), task) == [1, 1]
+        assert surplus(shot(0.02, 0.2)[..., :60], task) == [1]
+
+
+def stretched(batch: Batch, factor: int) -> Batch:
+    """Return the batch with `factor` times as many samples, and mutes as they were."""
+    count = factor * len(batch.times)
+    there = (batch.data != 0).repeat_interleave(factor, dim=-1)
+    step = float(batch.times[1] - batch.times[0]) / factor
+    return replace(batch, data=finer(batch.data, factor, count) * there, times=step * torch.arange(count).double())
+
+
+@pytest.mark.parametrize(("task", "cycles"), [("demultiple", 0.08), ("denoise", 0.08), ("interpolate", 0.05)])
+def test_the_same_gather_sampled_more_finely_gives_the_same_answer(
+    task: Literal["demultiple", "denoise", "interpolate"], cycles: float
+) -> None:
+    offset = torch.linspace(50, 3000, 24, dtype=torch.float64)[None]
+    live = torch.ones(1, 24, dtype=torch.bool)
+    live[:, 5::4] = task != "interpolate"
+    data = shot(cycles, 0.0) * live[..., None]
+    data[..., -100:] = 0  # nothing comes round
+    batch = Batch(data, offset, live, 4.0 * torch.arange(800, dtype=torch.float64))
+    restorer = UnetRestorer(task, UnetSpec(precision="float32", device="cpu"), 3000.0)
+    coarse = restorer.restore(batch).signal
+    fine = restorer.restore(stretched(batch, 4)).signal
+    assert fine.shape[-1] == 3200
+    assert snr_db(coarse.numpy(), fine[..., ::4].numpy()) > 25
+    if task == "interpolate":
+        assert torch.equal(fine[live], stretched(batch, 4).data[live])
+
+
+def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = shot(0.1, 0.0)
+    data[:, 10:, :200] = 0
+    offset, live = torch.arange(24.0)[None].double(), torch.ones(1, 24, dtype=torch.bool)
+    batch = Batch(data, offset, live, 4.0 * torch.arange(800.0))
+    restorer = UnetRestorer("denoise", UnetSpec(precision="float32", device="cpu", scales=2), 3000.0)
+    seen_at = []
+
+    def half(shown: Batch, found: torch.Tensor) -> torch.Tensor:
+        seen_at.append(float(shown.times[1]))
+        return (0.5 * shown.data)[:, None]
+
+    monkeypatch.setattr(restorer, "predicted", half)
+    assert torch.allclose(restorer.answer(batch), 0.5 * data, atol=1e-4)
+    assert seen_at == [4.0, 2.0]
 
 
 def test_what_coarse_samples_hold_comes_back() -> None:

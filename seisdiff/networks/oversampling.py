@@ -10,6 +10,10 @@ from torch.nn import functional
 
 from seisdiff.networks.inputs import seen
 
+FULL = 0.95  # of the power of a gather: what reaches so far
+REACH = {"demultiple": 0.24, "denoise": 0.2, "interpolate": 0.12}  # of the band: less than networks have learnt from
+LOST = {"demultiple": 5e-3, "denoise": 5e-4, "interpolate": 2e-3}  # of the power, at most, by halving the band
+EDGE = 0.45  # of the band, above which samples twice as far apart hold little
 BANDS = 6  # above a quarter of the band, in which the spectrum is compared
 FLAT = 1.25  # times the median of these bands: none of them may have more power
 STANDS_OUT = 4.0  # times the median: the power of the lowest quarter
@@ -17,23 +21,37 @@ FEWEST = 64  # frequencies of a band that may be halved
 GUARD = 16  # coarse samples of silence at the end, for what comes round
 
 
-def surplus(data: torch.Tensor) -> list[int]:
+def surplus(data: torch.Tensor, task: str) -> list[int]:
     """Return by which power of two the samples of each gather (gather, trace, time) may be farther apart.
 
-    A band is halved as long as there is nothing but a floor of noise above its lowest quarter: none where there is no
-    noise, or no signal.
+    A band is halved as long as nearly all power lies in its lowest part and nearly none is lost; and, of a gather to
+    denoise, as long as there is nothing but a floor of noise above its lowest quarter.
     """
     spectrum = torch.fft.rfft(data)
     power = (spectrum.real.square() + spectrum.imag.square()).sum(1)
-    factor, narrow = torch.ones(len(data), dtype=torch.int64), torch.ones(len(data), dtype=torch.bool)
+    factor, narrow = torch.ones(len(data), dtype=torch.int64), power.sum(1) > 0
     width = power.shape[1]
     while width >= FEWEST:
-        bands = torch.stack([part.mean(1) for part in power[:, width // 4 : width].chunk(BANDS, dim=1)], dim=1)
-        floor = bands.median(dim=1).values
-        low = power[:, 1 : width // 4].mean(1)
-        narrow = narrow & (floor > 0) & (bands.amax(1) < FLAT * floor) & (low > STANDS_OUT * floor)
+        enough = _reaches_little(power[:, :width], REACH[task], LOST[task])
+        narrow = narrow & (enough | (_is_a_floor(power[:, :width]) if task == "denoise" else False))
         factor, width = torch.where(narrow, 2 * factor, factor), width // 2
     return factor.tolist()
+
+
+def _reaches_little(power: torch.Tensor, reach: float, lost: float) -> torch.Tensor:
+    """Return bool (gather): most of the power (gather, frequency) lies below a part of the band, little at its top."""
+    sums, width = power.cumsum(1), power.shape[1]
+    total = sums[:, -1]
+    return (sums[:, int(reach * width)] > FULL * total) & (total - sums[:, int(EDGE * width)] < lost * total)
+
+
+def _is_a_floor(power: torch.Tensor) -> torch.Tensor:
+    """Return bool (gather): all above the lowest quarter is flat, and that quarter stands out."""
+    quarter = power.shape[1] // 4
+    bands = torch.stack([part.mean(1) for part in power[:, quarter:].chunk(BANDS, dim=1)], dim=1)
+    floor = bands.median(dim=1).values
+    low = power[:, 1:quarter].mean(1)
+    return (floor > 0) & (bands.amax(1) < FLAT * floor) & (low > STANDS_OUT * floor)
 
 
 def coarser(data: torch.Tensor, factor: int) -> torch.Tensor:
@@ -46,4 +64,7 @@ def coarser(data: torch.Tensor, factor: int) -> torch.Tensor:
 
 def finer(data: torch.Tensor, factor: int, count: int) -> torch.Tensor:
     """Return the first `count` samples of traces (..., time) `factor` times as fine."""
-    return factor * torch.fft.irfft(torch.fft.rfft(data), n=data.shape[-1] * factor)[..., :count]
+    spectrum = torch.fft.rfft(data)
+    if data.shape[-1] % 2 == 0:
+        spectrum[..., -1] *= 0.5  # of the Nyquist frequency: it has a mirror image now
+    return factor * torch.fft.irfft(spectrum, n=data.shape[-1] * factor)[..., :count]

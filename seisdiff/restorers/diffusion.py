@@ -15,7 +15,7 @@ from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 
 
 class DiffusionOptions(UnetSpec):
-    """Options of the diffusion restorer; `passes` and `polarities` are those of the U-Net from which it starts."""
+    """Options of the diffusion restorer; `passes`, `polarities` and `scales` are those of its U-Net."""
 
     steps: int | None = Field(default=None, ge=1, le=100, description="noise levels of a draw; by default its recipe's")
     samples: int = Field(default=8, ge=1, le=1000, description="draws, of which the mean is returned; 1: a single draw")
@@ -42,7 +42,7 @@ class DiffusionRestorer(UnetRestorer):
         self.steps = (spec.steps or self.diffusion.steps) if spec.samples % 2 else 1
         guide = UnetSpec(
             model=recipe["guide"], passes=spec.passes, device=spec.device, precision=spec.precision,
-            polarities=spec.polarities, batch_samples=spec.batch_samples,
+            polarities=spec.polarities, scales=spec.scales, batch_samples=spec.batch_samples,
         )  # fmt: skip
         self.guide = UnetRestorer(task, guide, ref_offset_m)
         self.options = spec

@@ -47,6 +47,13 @@ class UnetSpec(BaseModel):
         le=2,
         description="2: the mean of the answers to the gather and to minus it, for twice the time of the network",
     )
+    scales: int = Field(
+        default=1,
+        ge=1,
+        le=2,
+        description="2: the mean of the answers at the samples as they are and at twice as many, "
+        "for three times the time of the network (interpolate: twice)",
+    )
     batch_samples: int | None = Field(
         default=None,
         ge=2**12,
@@ -89,11 +96,11 @@ class UnetRestorer:
     def restore(self, batch: Batch) -> Restored:
         """Return the input less the predicted multiples or noise; or the live traces, and the others as predicted.
 
-        A gather to denoise that is sampled more finely than its signal needs is restored at coarser samples, and what
-        they do not hold is noise.
+        A gather that is sampled more finely than its signal needs is restored at coarser samples. What they do not hold
+        stays in a gather to demultiple, and is noise in one to denoise.
         """
         batch = replace(batch, data=batch.data * batch.live[..., None])
-        rates = torch.tensor(surplus(batch.data) if self.task == "denoise" else [1] * len(batch.data))
+        rates = torch.tensor(surplus(batch.data, self.task))
         if bool((rates == 1).all()):
             return self._restored(batch)
         signal, spread = batch.data.clone(), torch.zeros_like(batch.data)
@@ -114,7 +121,11 @@ class UnetRestorer:
         data, may_change = coarser(batch.data, rate), self.may_change(batch)
         times = batch.times[0] + rate * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
         made, count = self._restored(replace(batch, data=data, times=times)), batch.data.shape[-1]
-        signal = torch.where(may_change, finer(made.signal, rate, count), batch.data)
+        if self.task == "demultiple":
+            fine = batch.data - finer(data - made.signal, rate, count)
+        else:
+            fine = finer(made.signal, rate, count)
+        signal = torch.where(may_change, fine, batch.data)
         if made.spread is None:
             return Restored(signal)
         return Restored(signal, made.spread.repeat_interleave(rate, dim=-1)[..., :count] * may_change)
@@ -126,9 +137,20 @@ class UnetRestorer:
         """
         may_change = self.may_change(batch)
         found = self.first.found(batch) * may_change
-        for _ in range(self.passes):
-            found = self.predicted(batch, found)[:, 0] * may_change
+        for last in [False] * (self.passes - 1) + [True]:
+            made = self.predicted(batch, found)[:, 0]
+            if last and self.spec.scales == 2:
+                made = 0.5 * (made + self._finely(batch, found))
+            found = made * may_change
         return found
+
+    def _finely(self, batch: Batch, found: torch.Tensor) -> torch.Tensor:
+        """Return the answer from twice as many samples, at those that there are."""
+        data, count = batch.data, 2 * batch.data.shape[-1]
+        times = batch.times[0] + 0.5 * (batch.times[1] - batch.times[0]) * torch.arange(count)
+        there = seen(data).repeat_interleave(2, dim=-1)
+        fine = replace(batch, data=finer(data, 2, count) * there, times=times)
+        return self.predicted(fine, finer(found, 2, count))[:, 0, :, ::2]
 
     def may_change(self, batch: Batch) -> torch.Tensor:
         """Return bool (gather, trace, time): dead traces for interpolate, else what is seen of live ones."""
