@@ -60,7 +60,7 @@ def scheduler() -> DDIMScheduler:
 
 def times_of(steps: int) -> list[int]:
     """Return the times of the passes of a draw: the last, then some of even steps in the logarithm of noise."""
-    kept = scheduler().alphas_cumprod
+    kept = scheduler().alphas_cumprod.cpu()  # add_noise leaves them on the device of its samples
     noise = ((1 - kept) / kept).sqrt()
     levels = torch.logspace(math.log10(MOST_NOISE), math.log10(LEAST_NOISE), steps + 1)[1:-1]
     return [LAST, *torch.searchsorted(noise, levels).tolist()]
