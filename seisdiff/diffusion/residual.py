@@ -115,13 +115,13 @@ def draw(
     (the same) where anything is uncertain. The same noise gives the same draw, whatever else is in the batch, and minus
     that noise the opposite deviation. There is none in one pass.
     """
-    found = shown[:, FOUND].float()
+    found, noise, kept = shown[:, FOUND].float(), noise * where, scheduler().alphas_cumprod.tolist()
 
     def passed(x: torch.Tensor, time: int) -> torch.Tensor:
         return network(with_noise(shown, x), valid, level_of(torch.full((len(shown),), time)).to(shown)).float()
 
     def drawn(noise: torch.Tensor) -> torch.Tensor:
-        residual, kept = best, scheduler().alphas_cumprod.tolist()
+        residual = best
         for time in later:
             x = noised(residual, noise, torch.full((len(shown),), time))
             residual = (passed(x, time)[:, 0] - found) / spec.scale * where
@@ -129,8 +129,8 @@ def draw(
         return residual
 
     last, *later = times_of(steps)
-    first = passed(noise * where, last)
+    first = passed(noise, last)
     best = (first[:, 0] - found) / spec.scale * where
-    odd = 0.5 * spec.scale * (drawn(noise * where) - drawn(-noise * where))
+    odd = 0.5 * spec.scale * (drawn(noise) - drawn(-noise))
     error = steadied(expected_error(first), where, spec.spread.around)
     return torch.stack([first[:, 0], error * where, odd], dim=1)

@@ -105,7 +105,8 @@ class UnetRestorer:
             return self._restored(batch)
         signal, spread = batch.data.clone(), torch.zeros_like(batch.data)
         for rate in rates.unique().tolist():
-            chosen, part = rates == rate, batch.take(rates == rate)
+            chosen = rates == rate
+            part = batch.take(chosen)
             made = self._restored(part) if rate == 1 else self._coarsely(rate, part)
             signal[chosen] = made.signal
             if made.spread is not None:
@@ -119,8 +120,7 @@ class UnetRestorer:
     def _coarsely(self, rate: int, batch: Batch) -> Restored:
         """Return what `restore` does, from every so manyth sample."""
         data, may_change = coarser(batch.data, rate), self.may_change(batch)
-        times = batch.times[0] + rate * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
-        made, count = self._restored(replace(batch, data=data, times=times)), batch.data.shape[-1]
+        made, count = self._restored(_at_steps(batch, data, rate)), batch.data.shape[-1]
         if self.task == "demultiple":
             fine = batch.data - finer(data - made.signal, rate, count)
         else:
@@ -147,9 +147,8 @@ class UnetRestorer:
     def _finely(self, batch: Batch, found: torch.Tensor) -> torch.Tensor:
         """Return the answer from twice as many samples, at those that there are."""
         data, count = batch.data, 2 * batch.data.shape[-1]
-        times = batch.times[0] + 0.5 * (batch.times[1] - batch.times[0]) * torch.arange(count)
         there = seen(data).repeat_interleave(2, dim=-1)
-        fine = replace(batch, data=finer(data, 2, count) * there, times=times)
+        fine = _at_steps(batch, finer(data, 2, count) * there, 0.5)
         return self.predicted(fine, finer(found, 2, count))[:, 0, :, ::2]
 
     def may_change(self, batch: Batch) -> torch.Tensor:
@@ -258,6 +257,12 @@ class UnetRestorer:
         turned = padded.clone()
         turned[:, [AMPLITUDE, FOUND]] *= -1
         return 0.5 * (answer - self.network(turned, valid))
+
+
+def _at_steps(batch: Batch, data: torch.Tensor, steps: float) -> Batch:
+    """Return the batch with other samples, so many of its time steps apart."""
+    times = batch.times[0] + steps * (batch.times[1] - batch.times[0]) * torch.arange(data.shape[-1])
+    return replace(batch, data=data, times=times)
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
