@@ -30,6 +30,7 @@ class StreamSpec(BaseModel):
     )
     noise: NoiseSpec | None = Field(default=None, description="instead of that of the scene recipes")
     far_m: Span | None = Field(default=None, description="limits of the largest offset, instead of theirs")
+    peak_hz: Span | None = Field(default=None, description="peak frequencies of wavelets (at 4 ms), instead of theirs")
     processing: dict[str, Any] = Field(default={}, description="what processing has done, instead of theirs")
     shapes: tuple[tuple[int, int], ...] = Field(
         default=((64, 640), (64, 1024), (96, 512), (48, 1280)), min_length=1,
@@ -104,11 +105,14 @@ class PairStream:
 
 
 def _changed(recipe: SceneRecipe, spec: StreamSpec, domains: dict[Domain, float] | None) -> SceneRecipe:
-    """Return a scene recipe with the domains, processing, noise and offsets that are wanted for training."""
+    """Return a scene recipe with the domains, processing, noise, offsets and wavelets that are wanted for training."""
     wanted = recipe.processing.model_dump() | spec.processing | ({"domains": domains} if domains else {})
     processing = ProcessingSpec.model_validate(wanted)
     spread = recipe.spread.model_copy(update={"far_m": spec.far_m or recipe.spread.far_m})
-    return recipe.model_copy(update={"processing": processing, "spread": spread, "noise": spec.noise or recipe.noise})
+    wavelet = recipe.wavelet.model_copy(update={"peak_hz": spec.peak_hz or recipe.wavelet.peak_hz})
+    return recipe.model_copy(
+        update={"processing": processing, "spread": spread, "wavelet": wavelet, "noise": spec.noise or recipe.noise}
+    )
 
 
 def take(scenes: Scenes, place: int) -> Scenes:

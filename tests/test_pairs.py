@@ -148,6 +148,18 @@ def test_processing_is_that_of_the_training_where_it_tells_any() -> None:
         StreamSpec(recipes={"small": 1.0}, processing={"divergance": [0, 1]})
 
 
+def test_training_may_change_the_wavelets_of_a_scene_recipe() -> None:
+    def middle(peak_hz: tuple[float, float] | None) -> float:
+        """Return the frequency (cycles a sample) below which half of the power lies."""
+        spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128),), batch=8, pool=8, reuse=1, peak_hz=peak_hz)
+        power = torch.fft.rfft(PairStream(spec, {"small": RECIPE}, "denoise", 4).batch(0).signal).abs().square()
+        below = power.sum((0, 1)).cumsum(0)
+        return 0.5 * int(torch.searchsorted(below, below[-1] / 2)) / (len(below) - 1)
+
+    assert middle((12.0, 14.0)) < 0.07 < 0.1 < middle((45.0, 50.0))
+    assert middle(RECIPE.wavelet.peak_hz) == middle(None)
+
+
 def test_processes_see_other_pairs() -> None:
     spec = StreamSpec(recipes={"small": 1.0}, shapes=((12, 128),), batch=2, pool=4, reuse=1)
     one, other = (PairStream(spec, {"small": RECIPE}, "denoise", 4, share=share, shares=2) for share in (0, 1))
