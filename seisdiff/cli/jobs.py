@@ -66,9 +66,10 @@ class Job:
         """Restore one input, on the cluster that `on` holds, if any; say what came of it, and report where asked to."""
         from seisdiff.cli.summary import print_summary
         from seisdiff.engine import restore_file
-        from seisdiff.report import check_report_path
 
         if beside.report is not None:
+            from seisdiff.report import check_report_path  # matplotlib is slow to import
+
             check_report_path(beside.report, self.overwrite)
         warnings: list[str] = []
         with self.options() as run:
