@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from seisdiff.errors import MissingExtraError, OptionError, OutputError, SeisdiffError
 from seisdiff.gathers import Gathers, Traces
+from seisdiff.heap import keep_freed_memory
 from seisdiff.ledger import Ledger
 from seisdiff.passes import Elsewhere, Notify, Order, Pass, read_unit, silent, write_unit
 from seisdiff.units import Unit
@@ -104,7 +105,8 @@ def worker_gpu(number: int) -> dict[str, str]:
 
 
 def dask_setup(worker: object) -> None:
-    """Leave an interrupt from the keyboard to the command: Dask calls this when a local worker begins."""
+    """Leave an interrupt from the keyboard to the command, and keep freed memory: called when a local worker begins."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

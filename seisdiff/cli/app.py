@@ -26,6 +26,7 @@ from seisdiff.cli.report import report
 from seisdiff.cli.synth import synth
 from seisdiff.cli.train import train
 from seisdiff.errors import SeisdiffError
+from seisdiff.heap import keep_freed_memory
 
 _WORKFLOW = "Restore"
 _DATA = "Look and convert"
@@ -93,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """Entry point of the `seisdiff` script."""
+    keep_freed_memory()
     code = main()
     sys.stdout.flush()
     sys.exit(code)
