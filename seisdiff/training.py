@@ -77,9 +77,6 @@ class TrainRecipe(BaseModel):
     log_floor: float = Field(
         default=0.0, ge=0, le=1, description="over 0: decibels count alike, down to errors of this share of the signal"
     )
-    flat_weight: float = Field(
-        default=0.0, ge=0, description="of demultiple: of errors that vary as a primary does over offset, in the loss"
-    )
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
 
@@ -155,45 +152,23 @@ def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
 
 def balanced_loss(
     predicted: torch.Tensor, target: torch.Tensor, signal: torch.Tensor, wanted: torch.Tensor, recipe: TrainRecipe,
-    weight: torch.Tensor | float = 1.0, flat: torch.Tensor | None = None,
+    weight: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:  # fmt: skip
     """Return mean absolute plus root mean square errors over wanted traces, of balanced amplitudes.
 
     Each gather counts by 1/sqrt of the root mean square of its `signal`, what is to be kept or filled, so that weak
     primaries under strong multiples are not the cheapest to lose; with 1 instead of the root, hopeless gathers rule.
     Where the recipe has a `log_floor`, each gather counts by the logarithm of its error over its signal instead, the
-    floor added: a decibel is worth the same wherever it is gained, until an error is too small to matter. `flat`
-    (gather), of `flat_error`, is added to the error.
+    floor added: a decibel is worth the same wherever it is gained, until an error is too small to matter.
     """
     count = (wanted.sum(1) * target.shape[-1]).clamp_min(1)
     error = (predicted - target).float() * wanted[..., None]
     absolute, square = error.abs().sum((1, 2)) / count, error.square().sum((1, 2)) / count
     strength = torch.sqrt((signal * wanted[..., None]).square().sum((1, 2)) / count).clamp_min(WEAKEST)
     error = recipe.absolute_weight * absolute + recipe.rms_weight * torch.sqrt(square + 1e-8)
-    if flat is not None:
-        error = error + recipe.flat_weight * flat
     if recipe.log_floor:
         return (LOG_WEIGHT * torch.log(error / strength + recipe.log_floor) * weight).mean()
     return (error * torch.rsqrt(strength) * weight).mean()
-
-
-def flat_error(error: torch.Tensor, pair: Pair) -> torch.Tensor:
-    """Return the root mean square (gather) of what of an error (gather, trace, time) is like a primary's amplitudes.
-
-    That is A + B (x / x_max)^2 over offset x at each time, as Shuey's two terms vary along a flat event, fitted by
-    least squares to the traces on which the prediction counts and which are not muted there. An error of that form
-    changes AVO; one that varies from trace to trace does not.
-    """
-    on = (pair.wanted[..., None] & seen(pair.degraded)).float()
-    offset = pair.offset.abs()
-    square = (offset / offset.amax(1, keepdim=True).clamp_min(1e-3)).square()[..., None]
-    count = on.sum(1, keepdim=True).clamp_min(1)
-    error, middle = error.float() * on, (square * on).sum(1, keepdim=True) / count
-    spread = (square - middle) * on
-    intercept = error.sum(1, keepdim=True) / count
-    gradient = (spread * error).sum(1, keepdim=True) / spread.square().sum(1, keepdim=True).clamp_min(1e-2)
-    power = ((intercept + gradient * spread) * on).square().sum((1, 2))
-    return torch.sqrt(power / on.sum((1, 2)).clamp_min(1) + 1e-8)
 
 
 def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
@@ -305,9 +280,7 @@ class _Loop:
         """Return the loss of a batch; that of diffusion teaches besides, at pure noise, which error to expect."""
         recipe, target, signal = self.recipe, pair.target / level, pair.signal / level
         if recipe.diffusion is None:
-            predicted = self.model(inputs)[:, 0]
-            flat = flat_error(predicted - target, pair) if recipe.flat_weight else None
-            return balanced_loss(predicted, target, signal, pair.wanted, recipe, flat=flat)
+            return balanced_loss(self.model(inputs)[:, 0], target, signal, pair.wanted, recipe)
         shown, noise_level, weight = noisy_inputs(
             inputs, target, recipe.task, recipe.diffusion, self._draws(number)
         )  # fmt: skip

@@ -8,7 +8,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -24,15 +23,7 @@ from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
-from seisdiff.training import (
-    Tick,
-    TrainRecipe,
-    balanced_loss,
-    flat_error,
-    load_train_recipe,
-    train_model,
-    with_first_guess,
-)
+from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model, with_first_guess
 
 SCENES = {
     "small": SceneRecipe.model_validate(
@@ -213,36 +204,6 @@ def test_loss_is_that_of_its_formula() -> None:
     squares = balanced_loss(predicted, target, signal, only, recipe(absolute_weight=0.0))
     assert float(squares) == pytest.approx(0.5 * 3 / 0.5)
     assert float(balanced_loss(target, target, signal, only, recipe())) < 1e-3
-
-
-def test_flat_error_is_the_least_squares_fit_of_avo_to_what_is_heard() -> None:
-    traces, samples = 9, 20
-    numbers = torch.Generator().manual_seed(4)
-    data, error = (torch.randn(1, traces, samples, generator=numbers) for _ in range(2))
-    data[0, 5:, :8] = 0  # a mute
-    live = torch.ones(1, traces, dtype=torch.bool)
-    live[0, 3] = False
-    offset = -100.0 * torch.arange(1, traces + 1)[None]
-    nothing = torch.zeros(1)
-    pair = Pair(data * live[..., None], data, live, live, offset, -offset.amin(1), nothing, nothing, data)
-    power, count = 0.0, 0
-    for time in range(samples):
-        on = live[0] & ((torch.arange(traces) < 5) | (time >= 8))
-        terms = torch.stack([torch.ones(traces), (offset[0] / 900) ** 2], dim=1)[on].double().numpy()
-        fit = terms @ np.linalg.lstsq(terms, error[0, on, time].double().numpy(), rcond=None)[0]
-        power, count = power + float((fit**2).sum()), count + len(fit)
-    assert float(flat_error(error, pair)) == pytest.approx(math.sqrt(power / count), rel=1e-4)
-
-
-def test_flat_errors_cost_more_where_the_recipe_says_so() -> None:
-    target, only = torch.full((1, 2, 4), 3.0), torch.ones(1, 2, dtype=torch.bool)
-    flat = torch.tensor([2.0])
-
-    def loss(weight: float) -> float:
-        weighted = recipe(flat_weight=weight)
-        return float(balanced_loss(0 * target, target, torch.ones_like(target), only, weighted, flat=flat))
-
-    assert loss(1.5) - loss(0.0) == pytest.approx(1.5 * 2.0)
 
 
 def test_damaged_models_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
