@@ -23,8 +23,9 @@ from seisdiff.diffusion.residual import DiffusionSpec, draw, expected_error, zon
 from seisdiff.diffusion.training import error_loss, noisy_inputs
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import FOUND, advance, advance_of, network_inputs, seen
+from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import grown, load_unet
+from seisdiff.networks.oversampling import finer, finer_traces
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
@@ -57,6 +58,7 @@ class TrainRecipe(BaseModel):
     reduction_m_s: float = Field(
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
+    finer: int = Field(default=1, ge=1, le=2, description="samples that its last pass is shown for each recorded one")
     first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
     guide: str | None = Field(default=None, description="of diffusion: the U-Net around whose answer it draws")
     diffusion: DiffusionSpec | None = Field(default=None, description="none: a regression")
@@ -171,8 +173,9 @@ def balanced_loss(
     return (error * torch.rsqrt(strength) * weight).mean()
 
 
-def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair]:
-    """Return what a network is shown of a pair, the levels of balance, and the pair in the moveout of what is shown."""
+def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
+    """Return what a network is shown of a pair, the levels of balance, the pair in the moveout of what is shown, and
+    by how many samples its traces are advanced for that."""
     ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
     late = (
         torch.arange(pair.degraded.shape[-1], device=pair.step_ms.device) * pair.step_ms[:, None]
@@ -182,7 +185,7 @@ def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Ten
         pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
     )
     shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
-    return inputs.to(memory_format=torch.channels_last), level, shown
+    return inputs.to(memory_format=torch.channels_last), level, shown, ahead
 
 
 def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
@@ -190,6 +193,15 @@ def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
     if recipe.first is None:
         return pair
     return replace(pair, found=first_guesses(recipe.task, recipe.first, pair) * seen(pair.degraded))
+
+
+def at_rate(pair: Pair, rate: int) -> Pair:
+    """Return the pair at `rate` samples for each."""
+    if rate == 1:
+        return pair
+    degraded, target = finer_traces(pair.degraded, pair.target, rate)
+    found = finer(pair.found, rate, degraded.shape[-1])
+    return replace(pair, degraded=degraded, target=target, found=found, step_ms=pair.step_ms / rate)
 
 
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
@@ -239,11 +251,12 @@ class _Loop:
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
         self.checks = [with_first_guess(pair, recipe) for pair in checks]
-        self.guide, self.guide_passes = None, 1
+        self.guide, self.guide_passes, self.guide_finer = None, 1, 1
         if recipe.guide is not None:
             folder_of_guide = find_model(recipe.guide)
             self.guide = load_unet(folder_of_guide, recipe.task).to(device)
-            self.guide_passes = int(model_card(folder_of_guide)["recipe"].get("passes", 1))
+            made_by = model_card(folder_of_guide)["recipe"]
+            self.guide_passes, self.guide_finer = int(made_by.get("passes", 1)), int(made_by.get("finer", 1))
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -265,9 +278,8 @@ class _Loop:
         pair = with_first_guess(self.stream.batch(number), self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
-        inputs, level, pair = presented(pair, self.recipe.reduction_m_s)
         with self.accelerator.autocast():
-            inputs = self._with_answer(inputs, number)
+            inputs, level, pair, _ = presented(self._prepared(pair, number), self.recipe.reduction_m_s)
             loss = self._loss(inputs, pair, level, number)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -296,19 +308,27 @@ class _Loop:
         scenes = Draws(self.recipe.seed, first + torch.arange(batch)).to(self.accelerator.device)
         return scenes.within("diffusion")
 
+    def _prepared(self, pair: Pair, number: int | None = None) -> Pair:
+        """Return the pair at the samples that the network is shown, with what was found of its target before.
+
+        That is the guide's answer; or, in some batches by number, the network's own, as it is in its last pass.
+        """
+        recipe = self.recipe
+        if self.guide is not None:
+            pair = self._answered_by(self.guide, pair, self.guide_passes, self.guide_finer)
+        elif number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
+            return at_rate(self._answered_by(self.model, pair, 1, 1), recipe.finer)
+        return at_rate(pair, recipe.finer if self.guide is not None or recipe.passes == 1 else 1)
+
     @torch.no_grad()
-    def _with_answer(self, inputs: torch.Tensor, number: int | None = None) -> torch.Tensor:
-        """Return inputs in which the guide's answer is what is found; or, in some batches by number, the network's."""
-        answering = self.guide
-        if answering is None and number is not None:
-            again = float(Draws(self.recipe.seed, torch.tensor([number])).uniform("again")) < self.recipe.again
-            answering = self.model if again else None
-        if answering is None:
-            return inputs
-        inputs = inputs.clone()
-        for _ in range(self.guide_passes):
-            inputs[:, FOUND] = (answering(inputs)[:, 0] * zone(inputs, self.recipe.task)).to(inputs.dtype)
-        return inputs
+    def _answered_by(self, network: torch.nn.Module, pair: Pair, passes: int, rate: int) -> Pair:
+        """Return the pair in which what is found is a network's answer after some passes, the last of them finer."""
+        for number in range(passes):
+            every = rate if number + 1 == passes else 1
+            inputs, level, _, ahead = presented(at_rate(pair, every), self.recipe.reduction_m_s)
+            answer = network(inputs)[:, 0].float() * zone(inputs, self.recipe.task) * level
+            pair = replace(pair, found=advance(answer, None if ahead is None else -ahead)[..., ::every])
+        return pair
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""
@@ -362,8 +382,8 @@ class _Loop:
         rows = []
         for pair in self.checks:
             with self.accelerator.autocast():
-                inputs, level, shown = presented(pair, self.recipe.reduction_m_s)
-                predicted = self._answered(self._with_answer(inputs))
+                inputs, level, shown, _ = presented(self._prepared(pair), self.recipe.reduction_m_s)
+                predicted = self._answered(inputs)
             rows.append(torch.stack(output_snr_db(shown, predicted.float() * level)))
         self.model.train()
         self.ema.restore(self.model.parameters())

@@ -207,7 +207,8 @@ def test_a_network_grows_without_another_answer() -> None:
     small = UNet(UNetSpec.model_validate(NETWORK | {"in_channels": 6, "time_fold": 2}))
     with torch.no_grad():
         small.leave.weight.normal_()
-    large = grown(small, small.spec.model_copy(update={"in_channels": 7, "out_channels": 2, "noise_level": True}))
+    more = {"in_channels": 7, "out_channels": 2, "noise_level": True, "deep_kernel": small.spec.deep_kernel + 4}
+    large = grown(small, small.spec.model_copy(update=more))
     assert large is not None
     inputs = torch.randn(2, 7, 8, 32)
     answers = large(inputs, None, torch.rand(2))
@@ -275,7 +276,9 @@ def test_draws_lie_about_their_mean_and_stray_from_it_by_the_spread(models: dict
     made.diffusion = spec
     mean, spread = made.restore(batch)
     guided = made.guide.answer(batch)
-    best, error, _ = (made.predicted(batch, guided, made._noise(batch, 0)) * made.may_change(batch)[:, None]).unbind(1)
+    best, error, _ = (made.predicted(batch, guided, 1, made._noise(batch, 0)) * made.may_change(batch)[:, None]).unbind(
+        1
+    )
     assert torch.allclose(mean, batch.data - 0.5 * (guided + best), atol=1e-5)
     assert torch.allclose(spread, 2 * error, atol=1e-5)  # type: ignore[arg-type]
     one = restorer(models, "demultiple", samples=1)

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 import torch
 
+from seisdiff.networks.inputs import AMPLITUDE, LATE
 from seisdiff.networks.oversampling import coarser, finer, surplus
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
@@ -76,21 +77,28 @@ def test_the_same_gather_sampled_more_finely_gives_the_same_answer(
         assert torch.equal(fine[live], stretched(batch, 4).data[live])
 
 
-def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("finer", "scales", "shown"), [(1, 2, [800, 1600]), (2, 1, [1600]), (2, 2, [1600, 800])])
+def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, finer: int, scales: int, shown: list[int]
+) -> None:
     data = shot(0.1, 0.0)
     data[:, 10:, :200] = 0
     offset, live = torch.arange(24.0)[None].double(), torch.ones(1, 24, dtype=torch.bool)
-    batch = Batch(data, offset, live, 4.0 * torch.arange(800.0))
-    restorer = UnetRestorer("denoise", UnetSpec(precision="float32", device="cpu", scales=2), 3000.0)
-    seen_at = []
+    start = torch.full((1, 24), 1000.0)
+    batch = Batch(data, offset, live, 4.0 * torch.arange(800.0), start=start)
+    restorer = UnetRestorer("demultiple", UnetSpec(precision="float32", device="cpu", scales=scales), 3000.0)
+    lengths = []
 
-    def half(shown: Batch, found: torch.Tensor) -> torch.Tensor:
-        seen_at.append(float(shown.times[1]))
-        return (0.5 * shown.data)[:, None]
+    def half(inputs: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        lengths.append(inputs.shape[-1])
+        assert float(inputs[0, LATE, 0].sum()) == 0.6875 * inputs.shape[-1]  # 550 of 800 are at 1000 ms or later
+        assert not inputs[:, AMPLITUDE, 10:, : inputs.shape[-1] // 4].any()
+        return 0.5 * inputs[:, [AMPLITUDE]]
 
-    monkeypatch.setattr(restorer, "predicted", half)
+    restorer.finer = finer
+    monkeypatch.setattr(restorer, "_fitting", half)
     assert torch.allclose(restorer.answer(batch), 0.5 * data, atol=1e-4)
-    assert seen_at == [4.0, 2.0]
+    assert lengths == shown
 
 
 def test_what_coarse_samples_hold_comes_back() -> None:

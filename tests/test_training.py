@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from seisdiff.cli.app import main
 from seisdiff.data import PairStream
 from seisdiff.errors import OptionError, OutputError, SurveyError
-from seisdiff.networks.inputs import levels, seen
+from seisdiff.networks.inputs import FOUND, levels, seen
 from seisdiff.networks.models import load_unet
+from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
@@ -145,6 +146,45 @@ def test_training_and_work_begin_with_the_same_guess(task: str, first: dict[str,
     assert float(pair.found[one].norm()) > 0.01 * float(batch.data.norm())
     with pytest.raises(OptionError, match="first"):
         load_train_recipe_with(tmp_path, first={"method": "radon", "options": {"cut": 3}})
+
+
+@pytest.mark.parametrize(("passes", "shown"), [(1, [128]), (2, [64, 128])])
+def test_training_and_work_show_the_last_pass_the_same_finer_samples(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes: int, shown: list[int]
+) -> None:
+    inputs: list[torch.Tensor] = []
+    forward = UNet.forward
+
+    def told(network: UNet, features: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        inputs.append(features.float())
+        return forward(network, features, *others)
+
+    monkeypatch.setattr(UNet, "forward", told)
+    made = recipe(steps=1, passes=passes, again=float(passes - 1), finer=2)
+    train_model(made, SCENES, tmp_path, init_from=trained / "model")
+    taught = inputs[: len(shown)]
+    inputs.clear()
+    pair = PairStream(made.stream, SCENES, made.task, 0).batch(0)
+    number = int(pair.live.sum(1).argmax())
+    batch = Batch(
+        pair.degraded[[number]], pair.offset[[number]].double(), pair.live[[number]],
+        float(pair.step_ms[number]) * torch.arange(64).double(), pair.start_ms[[number], None].double().expand(1, 8),
+    )  # fmt: skip
+    spec = UnetSpec(model=str(trained / "model"), precision="float32", passes=passes)
+    restorer = UnetRestorer(made.task, spec, float(pair.largest[number]))
+    restorer.finer = 2
+    restorer.restore(batch)
+    order = pair.offset[number].abs().argsort()
+    assert [part.shape[-1] for part in inputs] == [part.shape[-1] for part in taught] == shown
+    for at_work, in_training in zip(inputs, taught, strict=True):
+        assert torch.allclose(at_work[0], in_training[number][:, order], atol=0.01)
+    assert bool(inputs[-1][0, FOUND].any()) == (passes == 2)
+
+
+def test_a_training_validates_as_it_is_at_work(tmp_path: Path) -> None:
+    told = [json.loads(line) for line in (train_model(recipe(steps=2, passes=1, again=0.0, finer=2), SCENES, tmp_path)
+            .parent / "log.jsonl").read_text().splitlines()]  # fmt: skip
+    assert told[-1]["output_snr_db"] == pytest.approx(told[-1]["input_snr_db"], abs=1.0)  # it predicts next to nothing
 
 
 def load_train_recipe_with(folder: Path, **changes: object) -> TrainRecipe:
@@ -302,7 +342,7 @@ class TestRestorer:
     def test_a_second_pass_is_shown_what_the_first_has_found(self, trained: Path) -> None:
         batch, restorer = self.batch(), self.restorer(trained, passes=1)
         once, twice, default = (self.restorer(trained, passes=n).restore(batch).signal for n in (1, 2, None))
-        again = restorer.predicted(batch, batch.data - once)[:, 0] * seen(batch.data) * batch.live[..., None]
+        again = restorer.predicted(batch, batch.data - once, 1)[:, 0] * seen(batch.data) * batch.live[..., None]
         assert torch.allclose(twice, batch.data - again, atol=1e-5)
         assert not torch.allclose(twice, once, atol=1e-5)
         assert torch.equal(default, twice)  # as its recipe says

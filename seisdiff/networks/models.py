@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from seisdiff.errors import OptionError
 from seisdiff.networks.unet import UNet, UNetSpec
@@ -17,10 +18,10 @@ from seisdiff.pretrained import WEIGHTS, model_card
 def grown(network: UNet, spec: UNetSpec) -> UNet | None:
     """Return a network of shape `spec` that answers as `network` does; None where it has another shape.
 
-    It may have more input channels, which weigh nothing, more output channels, which are zero, and take a noise level,
-    which says nothing.
+    It may have more input channels, which weigh nothing, more output channels, which are zero, longer convolutions at
+    the bottom, whose ends are zero, and take a noise level, which says nothing.
     """
-    more = {"in_channels", "out_channels", "noise_level"}
+    more = {"in_channels", "out_channels", "noise_level", "deep_kernel"}
     if network.spec.model_dump(exclude=more) != spec.model_dump(exclude=more):
         return None
     made, weights = UNet(spec), network.state_dict()
@@ -29,6 +30,12 @@ def grown(network: UNet, spec: UNetSpec) -> UNet | None:
         if any(now < before for now, before in zip(grows.shape, known.shape, strict=True)):
             return None
         grows[tuple(slice(size) for size in known.shape)] = known
+    longer = (spec.deep_kernel - network.spec.deep_kernel) // 2
+    if longer < 0:
+        return None
+    for name in weights:
+        if name.startswith("bottom.") and weights[name].ndim == 4:
+            weights[name] = functional.pad(weights[name], (longer, longer))
     made.load_state_dict(weights, strict=False)
     return made
 

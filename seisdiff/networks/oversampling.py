@@ -68,3 +68,18 @@ def finer(data: torch.Tensor, factor: int, count: int) -> torch.Tensor:
     if data.shape[-1] % 2 == 0:
         spectrum[..., -1] *= 0.5  # of the Nyquist frequency: it has a mirror image now
     return factor * torch.fft.irfft(spectrum, n=data.shape[-1] * factor)[..., :count]
+
+
+def finer_traces(data: torch.Tensor, answer: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return traces and an answer for them (gather, trace, time), both `factor` times as fine; mutes stay zero."""
+    if factor == 1:
+        return data, answer
+    count = factor * data.shape[-1]
+    there = seen(data).repeat_interleave(factor, dim=-1)
+    return finer(data, factor, count) * there, finer(answer, factor, count)
+
+
+def finer_times(times: torch.Tensor, factor: int) -> tuple[torch.Tensor, float]:
+    """Return sample times (time) `factor` times as fine, and how far apart they are; a single one stands for 1 ms."""
+    step = (float(times[1] - times[0]) if len(times) > 1 else 1.0) / factor
+    return times if factor == 1 else times[0] + step * torch.arange(factor * len(times)), step

@@ -52,7 +52,7 @@ class DiffusionRestorer(UnetRestorer):
         guided, may_change, count = self.guide.answer(batch), self.may_change(batch), self.options.samples
         total, spreads = torch.zeros_like(guided), torch.zeros_like(guided)
         for number in range(0, count, 2):
-            best, error, odd = self.predicted(batch, guided, self._noise(batch, number // 2)).unbind(1)
+            best, error, odd = self.predicted(batch, guided, self.finer, self._noise(batch, number // 2)).unbind(1)
             answer = guided + self.diffusion.share * (best - guided) * may_change
             spread = spread_of(error.clamp_min(0) * may_change, answer, self.diffusion.spread)
             if number + 1 == count:
@@ -66,7 +66,9 @@ class DiffusionRestorer(UnetRestorer):
     def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape
         numbers = torch.zeros(gathers, dtype=torch.int64) if batch.number is None else batch.number
-        return addressed_noise(self.options.seed, numbers, number, traces, samples, self.options.alike_over)
+        return addressed_noise(
+            self.options.seed, numbers, number, traces, self.finer * samples, self.options.alike_over
+        )
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         shown, noise = padded[:, :-1], padded[:, -1].float()

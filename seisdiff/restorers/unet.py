@@ -13,7 +13,7 @@ from torch.nn import functional
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
-from seisdiff.networks.oversampling import coarser, finer, surplus
+from seisdiff.networks.oversampling import coarser, finer, finer_times, finer_traces, surplus
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
@@ -51,8 +51,8 @@ class UnetSpec(BaseModel):
         default=1,
         ge=1,
         le=2,
-        description="2: the mean of the answers at the samples as they are and at twice as many, "
-        "for three times the time of the network (interpolate: twice)",
+        description="2: the mean of the answers at the samples as they are and at twice as many, one of which there is "
+        "anyway, for three times the time of the network (demultiple: half as much again, interpolate: twice)",
     )
     batch_samples: int | None = Field(
         default=None,
@@ -87,6 +87,7 @@ class UnetRestorer:
         first = recipe.get("first")
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
+        self.finer = int(recipe.get("finer", 1))
         self.passes = spec.passes or int(recipe.get("passes", 1))
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
@@ -138,18 +139,11 @@ class UnetRestorer:
         may_change = self.may_change(batch)
         found = self.first.found(batch) * may_change
         for last in [False] * (self.passes - 1) + [True]:
-            made = self.predicted(batch, found)[:, 0]
+            made = self.predicted(batch, found, self.finer if last else 1)[:, 0]
             if last and self.spec.scales == 2:
-                made = 0.5 * (made + self._finely(batch, found))
+                made = 0.5 * (made + self.predicted(batch, found, 3 - self.finer)[:, 0])
             found = made * may_change
         return found
-
-    def _finely(self, batch: Batch, found: torch.Tensor) -> torch.Tensor:
-        """Return the answer from twice as many samples, at those that there are."""
-        data, count = batch.data, 2 * batch.data.shape[-1]
-        there = seen(data).repeat_interleave(2, dim=-1)
-        fine = _at_steps(batch, finer(data, 2, count) * there, 0.5)
-        return self.predicted(fine, finer(found, 2, count))[:, 0, :, ::2]
 
     def may_change(self, batch: Batch) -> torch.Tensor:
         """Return bool (gather, trace, time): dead traces for interpolate, else what is seen of live ones."""
@@ -165,41 +159,36 @@ class UnetRestorer:
         return batch.data - answer
 
     @torch.inference_mode()
-    def predicted(self, batch: Batch, found: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+    def predicted(
+        self, batch: Batch, found: torch.Tensor, rate: int, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return what the network makes of a batch, in which `found` is known by what went before.
 
-        `noise` (gather, trace, time), for traces in the order in which networks see them, is a further channel. The
-        result is (gather, output, trace, time): the answer, and what else is made of the network's.
+        The network is shown `rate` samples for each. `noise` (gather, trace, time), for traces and samples as networks
+        see them, is a further channel. The result is (gather, output, trace, time), at the batch's samples: the answer,
+        and what else is made of the network's.
         """
-        data = batch.data
-        step_ms = float(batch.times[1] - batch.times[0]) if len(batch.times) > 1 else 1.0
+        data, (times, step_ms) = batch.data, finer_times(batch.times, rate)
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
         predicted = data.new_zeros(len(data), self.outputs, *data.shape[1:])
-        for part in _parts(len(data), self._gathers_at_once(data.shape[1] * data.shape[2])):
+        for part in _parts(len(data), self._gathers_at_once(rate * data.shape[1] * data.shape[2])):
             wide = order[part, :, None].expand_as(data[part])
             place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
-            traces = data[part].gather(1, wide)
+            traces, known = finer_traces(data[part].gather(1, wide), found[part].gather(1, wide), rate)
             ahead = advance_of(traces, live, place, step_ms, self.reduction)
-            shown, level = network_inputs(
-                traces, live, place, self.ref_offset, ahead,
-                found[part].gather(1, wide), self._late(batch, part, order),
-            )  # fmt: skip
+            late = _late(batch.start, times, part, order)
+            shown, level = network_inputs(traces, live, place, self.ref_offset, ahead, known, late)
             if noise is not None:
                 shown = torch.cat([shown, noise[part, None]], dim=1)
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
             out = advance(self._fitting(shown, there) * level[:, None], None if ahead is None else -ahead[:, None])
+            out = out[..., ::rate]
             predicted[part] = predicted[part].scatter(2, wide[:, None].expand_as(out), out)
         return predicted * data.any(2).any(1)[:, None, None, None]  # of nothing a network still makes something
-
-    def _late(self, batch: Batch, part: slice, order: torch.Tensor) -> torch.Tensor:
-        """Return bool (gather, trace, time), traces as the network sees them: from the start on, true where unknown."""
-        if batch.start is None:
-            return torch.ones(1, 1, 1, dtype=torch.bool)
-        return batch.times >= batch.start[part].gather(1, order[part])[..., None]
 
     def _gathers_at_once(self, samples: int) -> int:
         """Return how many gathers of so many samples on all their traces the network sees at once."""
@@ -257,6 +246,13 @@ class UnetRestorer:
         turned = padded.clone()
         turned[:, [AMPLITUDE, FOUND]] *= -1
         return 0.5 * (answer - self.network(turned, valid))
+
+
+def _late(start: torch.Tensor | None, times: torch.Tensor, part: slice, order: torch.Tensor) -> torch.Tensor:
+    """Return bool (gather, trace, time), traces as the network sees them: from the start on, true where unknown."""
+    if start is None:
+        return torch.ones(1, 1, 1, dtype=torch.bool)
+    return times >= start[part].gather(1, order[part])[..., None]
 
 
 def _at_steps(batch: Batch, data: torch.Tensor, steps: float) -> Batch:
