@@ -165,7 +165,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
     taught = inputs[: len(shown)]
     inputs.clear()
     pair = PairStream(made.stream, SCENES, made.task, 0).batch(0)
-    number = int(pair.live.sum(1).argmax())
+    number = int(pair.degraded.norm(dim=(1, 2)).argmax())
     batch = Batch(
         pair.degraded[[number]], pair.offset[[number]].double(), pair.live[[number]],
         float(pair.step_ms[number]) * torch.arange(64).double(), pair.start_ms[[number], None].double().expand(1, 8),
@@ -177,7 +177,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
     order = pair.offset[number].abs().argsort()
     assert [part.shape[-1] for part in inputs] == [part.shape[-1] for part in taught] == shown
     for at_work, in_training in zip(inputs, taught, strict=True):
-        assert torch.allclose(at_work[0], in_training[number][:, order], atol=0.01)
+        assert torch.allclose(at_work[0], in_training[number][:, order], atol=0.02)  # of bf16
     assert bool(inputs[-1][0, FOUND].any()) == (passes == 2)
 
 
