@@ -152,19 +152,29 @@ def _with_noise(samples: np.ndarray) -> np.ndarray:
     return samples + _NOISE * float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) * noise
 
 
+def benchmark(_: Path) -> None:
+    """The pictures that `seisdiff benchmark docs/benchmark.md` has drawn."""
+    for path in sorted((ROOT / "docs").glob("benchmark_*.png")):
+        _in_greys(Image.open(path), path)
+
+
 def _save(
     name: str, panels: Mapping[str, xr.Dataset], *, title: str, window: tuple[float, float] | None = None
 ) -> None:
-    """Draw one gather of every panel and write it in few greys, which keeps the file small."""
+    """Draw one gather of every panel."""
     figure = plot_gathers(panels, window=window)
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.95))  # type: ignore[union-attr]
     figure.suptitle(title, y=0.985, fontsize=14)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=_DPI)
     FIGURES.mkdir(exist_ok=True)
-    path = FIGURES / f"{name}.png"
+    _in_greys(Image.open(drawn), FIGURES / f"{name}.png")
+
+
+def _in_greys(picture: Image.Image, path: Path) -> None:
+    """Write a picture in few greys, which keeps the file small."""
     greys = [min(255, round(grey / _GREY_STEP) * _GREY_STEP) if grey < 250 else 255 for grey in range(256)]
-    Image.open(drawn).convert("L").point(greys).save(path, optimize=True)
+    picture.convert("L").point(greys).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -172,6 +182,7 @@ FIGURE_MAKERS: dict[str, Callable[[Path], None]] = {
     make.__name__: make
     for make in (
         gom_demultiple, gom_unet, gom_diffusion, demo_demultiple, viking_denoise, viking_interpolate, viking_diffusion,
+        benchmark,
     )
 }  # fmt: skip
 

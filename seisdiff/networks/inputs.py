@@ -37,10 +37,11 @@ def smooth(series: torch.Tensor) -> torch.Tensor:
 
 def seen(data: torch.Tensor) -> torch.Tensor:
     """Return bool (gather, trace, time): true from a trace's first sample that is not zero to its last."""
-    there = data != 0
-    begun = there.to(torch.int8).cummax(-1).values
-    ended = there.flip(-1).to(torch.int8).cummax(-1).values.flip(-1)
-    return (begun * ended) > 0
+    there, length = data != 0, data.shape[-1]
+    place = torch.arange(length, device=data.device, dtype=torch.int32)
+    first = torch.where(there, place, length).amin(-1, keepdim=True)
+    last = torch.where(there, place, -1).amax(-1, keepdim=True)
+    return (place >= first) & (place <= last)
 
 
 def advance_of(

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from seisdiff.networks.pooling import Pooling, make_pooling
 
+Mask = torch.Tensor | int | None  # (batch, 1, trace, 1), or how many traces come before those that are masked
 BRANCH = 0.2  # of the variance-keeping weights: how much a residual block adds at first
 
 
@@ -85,7 +86,7 @@ class UNet(nn.Module):
         multiples of `multiple`. `noise_level` (batch) is between 0 and 1.
         """
         fold = self.spec.time_fold
-        mask = None if valid is None else valid[:, None, :, None].to(inputs.dtype)
+        mask = None if valid is None else _mask_of(valid, inputs.dtype)
         embedded = None if self.level is None else self.level(noise_level)
         features = _masked(self.enter(_fold_time(inputs, fold)), mask)
         skips = []
@@ -93,8 +94,7 @@ class UNet(nn.Module):
             features = blocks(features, mask, embedded)
             skips.append((features, mask))
             features = pool(features)
-            if mask is not None:
-                mask = functional.max_pool2d(mask, (mask.shape[2] // features.shape[2], 1))
+            mask = _fewer(mask, skips[-1][0].shape[2] // features.shape[2])
             features = _masked(features, mask)
         features = self.bottom(features, mask, embedded)
         for blocks, merge, (skip, mask) in zip(reversed(self.ups), reversed(self.merge), reversed(skips), strict=True):
@@ -110,7 +110,7 @@ class Blocks(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(width, kernel, condition) for _ in range(count))
 
-    def forward(self, features: torch.Tensor, mask: torch.Tensor | None, embedded: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, mask: Mask, embedded: torch.Tensor | None) -> torch.Tensor:
         """Return the features after all blocks, zero where `mask` is."""
         for block in self.blocks:
             features = block(features, mask, embedded)
@@ -134,13 +134,14 @@ class Block(nn.Module):
         with torch.no_grad():
             self.second.weight *= BRANCH
 
-    def forward(self, features: torch.Tensor, mask: torch.Tensor | None, embedded: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, mask: Mask, embedded: torch.Tensor | None) -> torch.Tensor:
         """Return the changed features."""
         change = self.first(features)
         if self.modulate is not None and embedded is not None:
             scale, shift = self.modulate(embedded)[..., None, None].chunk(2, dim=1)
             change = change * (1 + scale) + shift
-        return _masked(self.second(_masked(functional.relu_(change), mask)), mask) + features
+        change = _masked(self.second(_masked(functional.relu_(change), mask)), mask)
+        return change + features if torch.is_grad_enabled() else change.add_(features)
 
 
 class LevelEmbedding(nn.Module):
@@ -161,9 +162,28 @@ class LevelEmbedding(nn.Module):
         return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1).to(self.frequency.dtype))
 
 
-def _masked(features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def _mask_of(valid: torch.Tensor, dtype: torch.dtype) -> Mask:
+    """Return a mask of `valid` traces (batch, trace); only their number, where a CPU finds it the same everywhere."""
+    if valid.device.type == "cpu" and not torch.is_grad_enabled():
+        count = int(valid[0].sum())
+        if bool((valid == (torch.arange(valid.shape[1]) < count)).all()):
+            return count
+    return valid[:, None, :, None].to(dtype)
+
+
+def _fewer(mask: Mask, stride: int) -> Mask:
+    """Return the mask at every `stride`-th trace: zero where all traces before were."""
+    if isinstance(mask, int):
+        return -(-mask // stride)
+    return None if mask is None else functional.max_pool2d(mask, (stride, 1))
+
+
+def _masked(features: torch.Tensor, mask: Mask) -> torch.Tensor:
     """Return features, which nothing else needs as they are, zero where the mask is."""
     if mask is None:
+        return features
+    if isinstance(mask, int):
+        features[:, :, mask:] = 0
         return features
     return features * mask if torch.is_grad_enabled() else features.mul_(mask)
 
