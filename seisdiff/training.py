@@ -59,6 +59,9 @@ class TrainRecipe(BaseModel):
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
     finer: int = Field(default=1, ge=1, le=2, description="samples that its last pass is shown for each recorded one")
+    scales: int = Field(
+        default=1, ge=1, le=2, description="2: at work, the mean of its last answers at either number of samples"
+    )
     first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
     guide: str | None = Field(default=None, description="of diffusion: the U-Net around whose answer it draws")
     diffusion: DiffusionSpec | None = Field(default=None, description="none: a regression")

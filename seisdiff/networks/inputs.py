@@ -29,9 +29,10 @@ def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
 
 def smooth(series: torch.Tensor) -> torch.Tensor:
     """Return series (gather, 1, time) under two running means of 97 samples."""
-    window = torch.ones(1, 1, BALANCE_SAMPLES, device=series.device, dtype=series.dtype) / BALANCE_SAMPLES
+    half = BALANCE_SAMPLES // 2
     for _ in range(2):
-        series = functional.conv1d(series, window, padding=BALANCE_SAMPLES // 2)
+        sums = functional.pad(series.double(), (half + 1, half)).cumsum(-1)
+        series = ((sums[..., BALANCE_SAMPLES:] - sums[..., :-BALANCE_SAMPLES]) / BALANCE_SAMPLES).to(series.dtype)
     return series
 
 

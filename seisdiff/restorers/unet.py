@@ -47,12 +47,12 @@ class UnetSpec(BaseModel):
         le=2,
         description="2: the mean of the answers to the gather and to minus it, for twice the time of the network",
     )
-    scales: int = Field(
-        default=1,
+    scales: int | None = Field(
+        default=None,
         ge=1,
         le=2,
-        description="2: the mean of the answers at the samples as they are and at twice as many, one of which there is "
-        "anyway, for three times the time of the network (demultiple: half as much again, interpolate: twice)",
+        description="2: the mean of the answers at the samples as they are and at twice as many; 1: one of them, in a "
+        "third of the time; by default as its recipe tells",
     )
     batch_samples: int | None = Field(
         default=None,
@@ -88,6 +88,7 @@ class UnetRestorer:
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
         self.finer = int(recipe.get("finer", 1))
+        self.scales = spec.scales or int(recipe.get("scales", 1))
         self.passes = spec.passes or int(recipe.get("passes", 1))
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
@@ -138,12 +139,15 @@ class UnetRestorer:
         """
         may_change = self.may_change(batch)
         found = self.first.found(batch) * may_change
-        for last in [False] * (self.passes - 1) + [True]:
-            made = self.predicted(batch, found, self.finer if last else 1)[:, 0]
-            if last and self.spec.scales == 2:
-                made = 0.5 * (made + self.predicted(batch, found, 3 - self.finer)[:, 0])
-            found = made * may_change
+        for rates in self.rates:
+            answers = [self.predicted(batch, found, rate)[:, 0] for rate in rates]
+            found = sum(answers[1:], answers[0]) / len(rates) * may_change
         return found
+
+    @property
+    def rates(self) -> list[tuple[int, ...]]:
+        """How many samples the network is shown for each, in each pass; of several answers the mean is taken."""
+        return [(1,)] * (self.passes - 1) + [(self.finer, 3 - self.finer)[: self.scales]]
 
     def may_change(self, batch: Batch) -> torch.Tensor:
         """Return bool (gather, trace, time): dead traces for interpolate, else what is seen of live ones."""
