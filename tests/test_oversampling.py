@@ -101,6 +101,24 @@ def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(
     assert lengths == shown
 
 
+@pytest.mark.parametrize(
+    ("task", "options", "rates"),
+    [
+        ("demultiple", {}, [(1, 2)]),
+        ("demultiple", {"scales": 1}, [(1,)]),
+        ("denoise", {}, [(1,)]),
+        ("denoise", {"scales": "2"}, [(1, 2)]),  # as it is typed
+        ("interpolate", {}, [(1,), (2,)]),
+        ("interpolate", {"passes": 1}, [(2,)]),
+        ("interpolate", {"scales": 2}, [(1,), (2, 1)]),
+    ],
+)
+def test_models_tell_how_many_samples_they_are_shown(
+    task: Literal["demultiple", "denoise", "interpolate"], options: dict[str, object], rates: list[tuple[int, ...]]
+) -> None:
+    assert UnetRestorer(task, UnetSpec.model_validate({"device": "cpu", **options}), 3000.0).rates == rates
+
+
 def test_what_coarse_samples_hold_comes_back() -> None:
     clean = shot(0.02, 0.0)
     clean[:, 3:, :100] = 0
