@@ -17,20 +17,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import numpy as np
 import xarray as xr
-import zarr
 from fsspec.implementations.local import LocalFileSystem
 from xarray.backends import BackendArray
 from xarray.core import indexing
-from zarr.codecs import ZstdCodec
 
 from seisdiff.errors import FileFormatError, MissingExtraError, OutputError, SeisdiffError, SurveyError
 from seisdiff.store_layout import array_specs, root_attributes, table_spec
 from seisdiff.survey import LAYOUT_VERSION, check_survey
+
+if TYPE_CHECKING:
+    import zarr
 
 #: Fast zstd: mutes and dead traces vanish, noise-like samples are stored as they are; level 1 would save an eighth of a
 #: field file and take half as long again to write, three times as long to read.
@@ -81,6 +82,8 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
     FileFormatError for one that is missing, damaged, incomplete, newer or no survey, and SurveyError where it breaks
     the layout. A damaged chunk raises FileFormatError when it is read.
     """
+    import zarr  # here, for runs without a store do not need it
+
     fs, root = locate(url)
     name = os.fspath(url)
     with _as_damage(name, "its metadata is damaged"):
@@ -173,6 +176,9 @@ class StoreWriter:
             self._write_root(objects)
 
     def _create(self, name: str, spec: dict[str, Any], existing: Mapping[str, int]) -> zarr.Array[Any]:
+        import zarr
+        from zarr.codecs import ZstdCodec
+
         store = _zarr_url(self._fs, f"{self._root}/{name}")
         config: Any = {"write_empty_chunks": name != "raw_exception"}
         if f"{name}/zarr.json" not in existing:

@@ -235,10 +235,9 @@ class UnetRestorer:
     def _answer(self, shown: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Return the network's answer (gather, output, trace, time) on its device."""
         rows, columns = (-size % step for size, step in zip(shown.shape[2:], self.network.multiple, strict=True))
-        padded = functional.pad(shown, (0, columns, 0, rows))
         there = functional.pad(valid, (0, rows))
         everywhere = bool(there.all())  # asked before it is on a device, which would have to be waited for
-        padded = to_device(padded, self.device, self.dtype)
+        padded = functional.pad(to_device(shown, self.device, self.dtype), (0, columns, 0, rows))
         out = self._network_answer(padded, None if everywhere else there.to(self.device))
         return out[:, :, : shown.shape[2], : shown.shape[3]].to(shown.dtype)
 
