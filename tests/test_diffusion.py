@@ -276,9 +276,8 @@ def test_draws_lie_about_their_mean_and_stray_from_it_by_the_spread(models: dict
     made.diffusion = spec
     mean, spread = made.restore(batch)
     guided = made.guide.answer(batch)
-    best, error, _ = (made.predicted(batch, guided, 1, made._noise(batch, 0)) * made.may_change(batch)[:, None]).unbind(
-        1
-    )
+    drawn = made.predicted(batch, guided, 1, made._noise(batch, 0)) * made.may_change(batch)[:, None]
+    best, error, _ = drawn.unbind(1)
     assert torch.allclose(mean, batch.data - 0.5 * (guided + best), atol=1e-5)
     assert torch.allclose(spread, 2 * error, atol=1e-5)  # type: ignore[arg-type]
     one = restorer(models, "demultiple", samples=1)
