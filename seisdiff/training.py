@@ -25,7 +25,7 @@ from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import grown, load_unet
-from seisdiff.networks.oversampling import finer, finer_traces
+from seisdiff.networks.oversampling import answer_in_passes, finer, finer_traces, rates_of
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
@@ -253,13 +253,12 @@ class _Loop:
             accelerator.process_index, accelerator.num_processes,
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
-        self.checks = [with_first_guess(pair, recipe) for pair in checks]
-        self.guide, self.guide_passes, self.guide_finer = None, 1, 1
+        self.guide, self.guide_recipe = None, recipe
         if recipe.guide is not None:
             folder_of_guide = find_model(recipe.guide)
             self.guide = load_unet(folder_of_guide, recipe.task).to(device)
-            made_by = model_card(folder_of_guide)["recipe"]
-            self.guide_passes, self.guide_finer = int(made_by.get("passes", 1)), int(made_by.get("finer", 1))
+            self.guide_recipe = TrainRecipe.model_validate(model_card(folder_of_guide)["recipe"])
+        self.checks = [with_first_guess(pair, self.guide_recipe) for pair in checks]
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -278,7 +277,7 @@ class _Loop:
             self._tell(loss, pace)
 
     def _step(self, number: int) -> torch.Tensor:
-        pair = with_first_guess(self.stream.batch(number), self.recipe)
+        pair = with_first_guess(self.stream.batch(number), self.guide_recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         with self.accelerator.autocast():
@@ -318,20 +317,24 @@ class _Loop:
         """
         recipe = self.recipe
         if self.guide is not None:
-            pair = self._answered_by(self.guide, pair, self.guide_passes, self.guide_finer)
-        elif number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
-            return at_rate(self._answered_by(self.model, pair, 1, 1), recipe.finer)
-        return at_rate(pair, recipe.finer if self.guide is not None or recipe.passes == 1 else 1)
+            rates = rates_of(self.guide_recipe.model_dump())
+            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, rates), recipe.finer)
+        if number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
+            return at_rate(self._answered_by(self.model, pair, recipe, [(1,)]), recipe.finer)
+        return at_rate(pair, recipe.finer if recipe.passes == 1 else 1)
 
     @torch.no_grad()
-    def _answered_by(self, network: torch.nn.Module, pair: Pair, passes: int, rate: int) -> Pair:
-        """Return the pair in which what is found is a network's answer after some passes, the last of them finer."""
-        for number in range(passes):
-            every = rate if number + 1 == passes else 1
-            inputs, level, _, ahead = presented(at_rate(pair, every), self.recipe.reduction_m_s)
-            answer = network(inputs)[:, 0].float() * zone(inputs, self.recipe.task) * level
-            pair = replace(pair, found=advance(answer, None if ahead is None else -ahead)[..., ::every])
-        return pair
+    def _answered_by(
+        self, network: torch.nn.Module, pair: Pair, recipe: TrainRecipe, rates: list[tuple[int, ...]]
+    ) -> Pair:
+        """Return the pair in which what is found is the answer of a network of some recipe, after its passes."""
+
+        def answer(found: torch.Tensor, rate: int) -> torch.Tensor:
+            inputs, level, _, ahead = presented(at_rate(replace(pair, found=found), rate), recipe.reduction_m_s)
+            made = network(inputs)[:, 0].float() * zone(inputs, recipe.task) * level
+            return advance(made, None if ahead is None else -ahead)[..., ::rate]
+
+        return replace(pair, found=answer_in_passes(answer, pair.found, rates))
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""

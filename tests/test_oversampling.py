@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seisdiff.networks.inputs import AMPLITUDE, LATE
-from seisdiff.networks.oversampling import coarser, finer, surplus
+from seisdiff.networks.oversampling import answer_in_passes, coarser, finer, rates_of, surplus
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.scores import snr_db
@@ -95,7 +95,7 @@ def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(
         assert not inputs[:, AMPLITUDE, 10:, : inputs.shape[-1] // 4].any()
         return 0.5 * inputs[:, [AMPLITUDE]]
 
-    restorer.finer = finer
+    restorer.rates = rates_of({"finer": finer}, scales=scales)
     monkeypatch.setattr(restorer, "_fitting", half)
     assert torch.allclose(restorer.answer(batch), 0.5 * data, atol=1e-4)
     assert lengths == shown
@@ -117,6 +117,19 @@ def test_models_tell_how_many_samples_they_are_shown(
     task: Literal["demultiple", "denoise", "interpolate"], options: dict[str, object], rates: list[tuple[int, ...]]
 ) -> None:
     assert UnetRestorer(task, UnetSpec.model_validate({"device": "cpu", **options}), 3000.0).rates == rates
+
+
+def test_each_pass_is_shown_the_mean_answer_before() -> None:
+    shown: list[tuple[float, int]] = []
+
+    def network(found: torch.Tensor, rate: int) -> torch.Tensor:
+        shown.append((float(found), rate))
+        return found + rate
+
+    rates = rates_of({"passes": 2, "finer": 2, "scales": 2})
+    assert rates == [(1,), (2, 1)]
+    assert float(answer_in_passes(network, torch.tensor(5.0), [*rates, (3,)])) == 10.5  # 3 and the mean of 8 and 7
+    assert shown == [(5, 1), (6, 2), (6, 1), (7.5, 3)]
 
 
 def test_what_coarse_samples_hold_comes_back() -> None:

@@ -18,6 +18,7 @@ from seisdiff.data import PairStream
 from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.networks.inputs import FOUND, levels, seen
 from seisdiff.networks.models import load_unet
+from seisdiff.networks.oversampling import rates_of
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
@@ -172,7 +173,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
     )  # fmt: skip
     spec = UnetSpec(model=str(trained / "model"), precision="float32", passes=passes)
     restorer = UnetRestorer(made.task, spec, float(pair.largest[number]))
-    restorer.finer = 2
+    restorer.rates = rates_of(made.model_dump())
     restorer.restore(batch)
     order = pair.offset[number].abs().argsort()
     assert [part.shape[-1] for part in inputs] == [part.shape[-1] for part in taught] == shown

@@ -5,6 +5,9 @@ Networks see samples, not milliseconds: a signal that fills a small part of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch.nn import functional
 
@@ -85,3 +88,26 @@ def finer_times(times: torch.Tensor, factor: int) -> tuple[torch.Tensor, float]:
     """Return sample times (time) `factor` times as fine, and how far apart they are; a single one stands for 1 ms."""
     step = (float(times[1] - times[0]) if len(times) > 1 else 1.0) / factor
     return times if factor == 1 else times[0] + step * torch.arange(factor * len(times)), step
+
+
+def rates_of(recipe: Mapping[str, Any], passes: int | None = None, scales: int | None = None) -> list[tuple[int, ...]]:
+    """Return how many samples a network is shown for each, in each pass; of several answers the mean is taken.
+
+    The recipe is that of its card; the others are asked for instead of what it tells.
+    """
+    last = int(recipe.get("finer", 1))
+    both = (last, 3 - last)[: scales or int(recipe.get("scales", 1))]
+    return [(1,)] * ((passes or int(recipe.get("passes", 1))) - 1) + [both]
+
+
+def answer_in_passes(
+    network: Callable[[torch.Tensor, int], torch.Tensor], found: torch.Tensor, rates: list[tuple[int, ...]]
+) -> torch.Tensor:
+    """Return the answer (gather, trace, time) after all passes of a network, each shown what was `found` before.
+
+    `network` takes that and how many samples it is shown for each.
+    """
+    for each_pass in rates:
+        answers = [network(found, rate) for rate in each_pass]
+        found = sum(answers[1:], answers[0]) / len(answers)
+    return found

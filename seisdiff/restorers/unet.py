@@ -13,7 +13,15 @@ from torch.nn import functional
 from seisdiff.errors import OptionError, SurveyError
 from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
-from seisdiff.networks.oversampling import coarser, finer, finer_times, finer_traces, surplus
+from seisdiff.networks.oversampling import (
+    answer_in_passes,
+    coarser,
+    finer,
+    finer_times,
+    finer_traces,
+    rates_of,
+    surplus,
+)
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
 from seisdiff.pretrained import find_model, model_card
@@ -88,8 +96,7 @@ class UnetRestorer:
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
         self.finer = int(recipe.get("finer", 1))
-        self.scales = spec.scales or int(recipe.get("scales", 1))
-        self.passes = spec.passes or int(recipe.get("passes", 1))
+        self.rates = rates_of(recipe, spec.passes, spec.scales)
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples or (2**22 if self.device.type == "cuda" else 2**19)
@@ -138,16 +145,11 @@ class UnetRestorer:
         `batch` is zero on traces that are not live.
         """
         may_change = self.may_change(batch)
-        found = self.first.found(batch) * may_change
-        for rates in self.rates:
-            answers = [self.predicted(batch, found, rate)[:, 0] for rate in rates]
-            found = sum(answers[1:], answers[0]) / len(rates) * may_change
-        return found
-
-    @property
-    def rates(self) -> list[tuple[int, ...]]:
-        """How many samples the network is shown for each, in each pass; of several answers the mean is taken."""
-        return [(1,)] * (self.passes - 1) + [(self.finer, 3 - self.finer)[: self.scales]]
+        return answer_in_passes(
+            lambda found, rate: self.predicted(batch, found, rate)[:, 0] * may_change,
+            self.first.found(batch) * may_change,
+            self.rates,
+        )
 
     def may_change(self, batch: Batch) -> torch.Tensor:
         """Return bool (gather, trace, time): dead traces for interpolate, else what is seen of live ones."""
