@@ -19,10 +19,10 @@ from radon import best_ms
 from torch.utils.flop_counter import FlopCounterMode
 
 from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.networks.views import samples_shown, views_of
 from seisdiff.pretrained import count_parameters, find_model, model_card, shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
-from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 
 TRACES, SAMPLES, FAR_M = 60, 1000, 3100.0
 PUBLISHED_SHAPE, PUBLISHED_PASSES, PUBLISHED_WIDTHS = (64, 128), 2000, (64, 128, 256, 512, 1024)
@@ -81,8 +81,7 @@ def measure(model: Path, published: float) -> dict[str, dict[str, float]]:
     recipe = card["recipe"]
     own = operations(UNetSpec.model_validate(recipe["network"]))
     guided = model_card(find_model(recipe["guide"]))["recipe"]
-    samples_shown = sum(map(sum, UnetRestorer(card["task"], UnetSpec(model=recipe["guide"]), 1.0).rates))
-    guide = samples_shown * operations(UNetSpec.model_validate(guided["network"]))
+    guide = samples_shown(views_of(guided)) * operations(UNetSpec.model_validate(guided["network"]))
     default = recipe["diffusion"]["steps"]
     plans = {f"one draw, {network_passes(steps, 1)} passes": (steps, 1) for steps in PASSES}
     plans[f"mean of {DRAWS} draws"] = (default, DRAWS)

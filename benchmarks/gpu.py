@@ -25,6 +25,7 @@ import torch
 from seisdiff.config import RestoreRecipe, make_recipe
 from seisdiff.engine import restore_file
 from seisdiff.networks.unet import UNet
+from seisdiff.networks.views import samples_shown
 from seisdiff.pretrained import shipped_models
 from seisdiff.restorers.diffusion import DiffusionOptions, DiffusionRestorer
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
@@ -79,11 +80,11 @@ def bare_of(recipe: RestoreRecipe) -> float:
     """Return the seconds that all passes of a recipe's networks need for a gather."""
     if isinstance(recipe.spec, DiffusionOptions):
         diffusion = DiffusionRestorer("demultiple", recipe.spec, FAR_M)
-        guide = bare_seconds(diffusion.guide, diffusion.guide.network) * diffusion.guide.passes
+        guide = bare_seconds(diffusion.guide, diffusion.guide.network) * samples_shown(diffusion.guide.passes)
         return guide + bare_seconds(diffusion, diffusion.network) * diffusion.steps * recipe.spec.samples
     assert isinstance(recipe.spec, UnetSpec)
     unet = UnetRestorer("demultiple", recipe.spec, FAR_M)
-    return bare_seconds(unet, unet.network) * unet.passes
+    return bare_seconds(unet, unet.network) * samples_shown(unet.passes)
 
 
 def measure(recipe: RestoreRecipe, source: Path, folder: Path, cuda: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import torch
 from radon import best_ms
 
 from seisdiff.heap import keep_freed_memory
+from seisdiff.networks.oversampling import finer_count
 from seisdiff.pretrained import shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
@@ -43,7 +44,7 @@ def parts_ms(task: str, model: str | None, gathers: int, repeats: int) -> dict[s
     live[:, ::7] = task != "interpolate"
     batch = Batch(data, offset, live, 4.0 * torch.arange(SAMPLES, dtype=torch.float64))
     with torch.inference_mode():
-        bare = sum(network_ms(restorer, gathers, rate, repeats) for rates in restorer.rates for rate in rates)
+        bare = sum(network_ms(restorer, gathers, abs(view), repeats) for views in restorer.passes for view in views)
         return {
             "first guess": best_ms(lambda: restorer.first.found(batch), gathers, repeats),
             "bare network, all passes": bare,
@@ -51,9 +52,9 @@ def parts_ms(task: str, model: str | None, gathers: int, repeats: int) -> dict[s
         }
 
 
-def network_ms(restorer: UnetRestorer, gathers: int, rate: int, repeats: int) -> float:
+def network_ms(restorer: UnetRestorer, gathers: int, rate: float, repeats: int) -> float:
     """Return the time of the network alone, shown `rate` samples for each."""
-    sizes = zip((TRACES, rate * SAMPLES), restorer.network.multiple, strict=True)
+    sizes = zip((TRACES, finer_count(SAMPLES, rate)), restorer.network.multiple, strict=True)
     shape = (gathers, restorer.network.spec.in_channels, *(-(-size // step) * step for size, step in sizes))
     shown = torch.randn(shape).to(restorer.dtype, memory_format=torch.channels_last)
     there = torch.ones(gathers, shape[2], dtype=torch.bool)

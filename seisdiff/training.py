@@ -25,8 +25,9 @@ from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import grown, load_unet
-from seisdiff.networks.oversampling import answer_in_passes, finer, finer_traces, rates_of
+from seisdiff.networks.oversampling import as_recorded, finer, finer_traces
 from seisdiff.networks.unet import UNet, UNetSpec
+from seisdiff.networks.views import Rate, Views, answer_in_passes, views_of
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
 from seisdiff.restorers.first import FirstSpec, first_guesses
@@ -58,10 +59,8 @@ class TrainRecipe(BaseModel):
     reduction_m_s: float = Field(
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
-    finer: int = Field(default=1, ge=1, le=2, description="samples that its last pass is shown for each recorded one")
-    scales: int = Field(
-        default=1, ge=1, le=2, description="2: at work, the mean of its last answers at either number of samples"
-    )
+    finer: Rate = Field(default=1, description="samples that its last pass is shown for each recorded one")
+    views: Views | None = Field(default=None, description="at work, what its last pass is shown instead of `finer`")
     first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
     guide: str | None = Field(default=None, description="of diffusion: the U-Net around whose answer it draws")
     diffusion: DiffusionSpec | None = Field(default=None, description="none: a regression")
@@ -198,7 +197,7 @@ def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
     return replace(pair, found=first_guesses(recipe.task, recipe.first, pair) * seen(pair.degraded))
 
 
-def at_rate(pair: Pair, rate: int) -> Pair:
+def at_rate(pair: Pair, rate: float) -> Pair:
     """Return the pair at `rate` samples for each."""
     if rate == 1:
         return pair
@@ -317,24 +316,27 @@ class _Loop:
         """
         recipe = self.recipe
         if self.guide is not None:
-            rates = rates_of(self.guide_recipe.model_dump())
-            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, rates), recipe.finer)
+            passes = views_of(self.guide_recipe.model_dump())
+            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, passes), recipe.finer)
         if number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
-            return at_rate(self._answered_by(self.model, pair, recipe, [(1,)]), recipe.finer)
+            return at_rate(self._answered_by(self.model, pair, recipe, [(1.0,)]), recipe.finer)
         return at_rate(pair, recipe.finer if recipe.passes == 1 else 1)
 
     @torch.no_grad()
     def _answered_by(
-        self, network: torch.nn.Module, pair: Pair, recipe: TrainRecipe, rates: list[tuple[int, ...]]
+        self, network: torch.nn.Module, pair: Pair, recipe: TrainRecipe, passes: list[tuple[float, ...]]
     ) -> Pair:
         """Return the pair in which what is found is the answer of a network of some recipe, after its passes."""
 
-        def answer(found: torch.Tensor, rate: int) -> torch.Tensor:
-            inputs, level, _, ahead = presented(at_rate(replace(pair, found=found), rate), recipe.reduction_m_s)
-            made = network(inputs)[:, 0].float() * zone(inputs, recipe.task) * level
-            return advance(made, None if ahead is None else -ahead)[..., ::rate]
+        def answer(found: torch.Tensor, view: float) -> torch.Tensor:
+            rate, sign = abs(view), math.copysign(1.0, view)
+            turned = replace(pair, degraded=sign * pair.degraded, found=sign * found)
+            inputs, level, _, ahead = presented(at_rate(turned, rate), recipe.reduction_m_s)
+            made = sign * network(inputs)[:, 0].float() * zone(inputs, recipe.task) * level
+            made = advance(made, None if ahead is None else -ahead)
+            return as_recorded(made, rate, pair.degraded.shape[-1])
 
-        return replace(pair, found=answer_in_passes(answer, pair.found, rates))
+        return replace(pair, found=answer_in_passes(answer, pair.found, passes))
 
     def _answered(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the network's answer; that of a diffusion model at pure noise, its best guess in one pass."""

@@ -8,9 +8,11 @@ from typing import Literal
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from seisdiff.networks.inputs import AMPLITUDE, LATE
-from seisdiff.networks.oversampling import answer_in_passes, coarser, finer, rates_of, surplus
+from seisdiff.networks.oversampling import as_recorded, coarser, finer, finer_count, finer_traces, surplus
+from seisdiff.networks.views import answer_in_passes, samples_shown, views_of
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.scores import snr_db
@@ -77,59 +79,89 @@ def test_the_same_gather_sampled_more_finely_gives_the_same_answer(
         assert torch.equal(fine[live], stretched(batch, 4).data[live])
 
 
-@pytest.mark.parametrize(("finer", "scales", "shown"), [(1, 2, [800, 1600]), (2, 1, [1600]), (2, 2, [1600, 800])])
-def test_an_answer_at_twice_the_samples_comes_back_at_those_that_there_are(
-    monkeypatch: pytest.MonkeyPatch, finer: int, scales: int, shown: list[int]
+@pytest.mark.parametrize("views", [(1.0,), (1.0, 2.0), (1.25, -1.5), (-2.0,)])
+@pytest.mark.parametrize("count", [800, 797])
+def test_answers_to_more_samples_come_back_at_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, views: tuple[float, ...], count: int
 ) -> None:
-    data = shot(0.1, 0.0)
+    data = shot(0.1, 0.0)[..., :count]
     data[:, 10:, :200] = 0
     offset, live = torch.arange(24.0)[None].double(), torch.ones(1, 24, dtype=torch.bool)
     start = torch.full((1, 24), 1000.0)
-    batch = Batch(data, offset, live, 4.0 * torch.arange(800.0), start=start)
-    restorer = UnetRestorer("demultiple", UnetSpec(precision="float32", device="cpu", scales=scales), 3000.0)
-    lengths = []
+    batch = Batch(data, offset, live, 4.0 * torch.arange(float(count)), start=start)
+    restorer = UnetRestorer("demultiple", UnetSpec(precision="float32", device="cpu", views=views), 3000.0)
+    lengths, largest = [], []
 
     def half(inputs: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         lengths.append(inputs.shape[-1])
-        assert float(inputs[0, LATE, 0].sum()) == 0.6875 * inputs.shape[-1]  # 550 of 800 are at 1000 ms or later
-        assert not inputs[:, AMPLITUDE, 10:, : inputs.shape[-1] // 4].any()
+        largest.append(float(inputs[:, AMPLITUDE].amax() + inputs[:, AMPLITUDE].amin()))
+        late, rate = int(inputs[0, LATE, 0].sum()), inputs.shape[-1] / count
+        assert abs(late - rate * (count - 250)) <= 3  # the first 250 are before 1000 ms
+        assert not inputs[:, AMPLITUDE, 10:, : int(200 * rate)].any()
         return 0.5 * inputs[:, [AMPLITUDE]]
 
-    restorer.rates = rates_of({"finer": finer}, scales=scales)
     monkeypatch.setattr(restorer, "_fitting", half)
-    assert torch.allclose(restorer.answer(batch), 0.5 * data, atol=1e-4)
-    assert lengths == shown
+    error = restorer.answer(batch) - 0.5 * data
+    assert float(error.norm() / data.norm()) < 0.01  # all of it at the mute's edge
+    assert torch.allclose(error[:, :9, 60:-60], torch.zeros(()), atol=2e-3)
+    assert lengths == [finer_count(count, abs(view)) for view in views]
+    assert [part > 0 for part in largest] == [view > 0 for view in views]  # the crests of a Ricker wavelet stand out
+
+
+@pytest.mark.parametrize(("count", "rate", "wanted"), [(800, 1.25, 1000), (797, 1.5, 1197), (7, 1.25, 10), (7, 1, 7)])
+def test_more_samples_hold_what_there_was(count: int, rate: float, wanted: int) -> None:
+    data = torch.randn(2, 3, count, generator=torch.Generator().manual_seed(0))
+    assert finer_count(count, rate) == wanted
+    assert torch.allclose(as_recorded(finer(data, rate, wanted), rate, count), data, atol=1e-5)
+    assert finer_traces(data, data, rate)[0].shape[-1] == wanted
+
+
+@pytest.mark.parametrize("rate", [1.25, 1.5, 2.0])
+def test_samples_in_between_are_those_of_the_wave(rate: float) -> None:
+    turns = 2 * math.pi * 30 / 800 * torch.arange(800 * rate) / rate
+    wave = torch.cos(2 * math.pi * 30 / 800 * torch.arange(800.0)).expand(1, 2, -1)
+    fine, answer = finer_traces(wave, wave, rate)
+    assert torch.allclose(fine, torch.cos(turns).expand(1, 2, -1), atol=1e-4)
+    assert torch.allclose(answer, fine, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("task", "options", "rates"),
+    ("task", "options", "passes"),
     [
-        ("demultiple", {}, [(1, 2)]),
-        ("demultiple", {"scales": 1}, [(1,)]),
-        ("denoise", {}, [(1,)]),
-        ("denoise", {"scales": "2"}, [(1, 2)]),  # as it is typed
+        ("demultiple", {}, [(1.25, -1.5)]),
+        ("demultiple", {"views": 1}, [(1,)]),
+        ("denoise", {}, [(1.25, -1.25)]),
+        ("denoise", {"views": "1, -2"}, [(1, -2)]),  # as it is typed
         ("interpolate", {}, [(1,), (2,)]),
         ("interpolate", {"passes": 1}, [(2,)]),
-        ("interpolate", {"scales": 2}, [(1,), (2, 1)]),
+        ("interpolate", {"views": [2, -2], "passes": 3}, [(1,), (1,), (2, -2)]),
     ],
 )
-def test_models_tell_how_many_samples_they_are_shown(
-    task: Literal["demultiple", "denoise", "interpolate"], options: dict[str, object], rates: list[tuple[int, ...]]
+def test_models_tell_which_views_they_are_shown(
+    task: Literal["demultiple", "denoise", "interpolate"], options: dict[str, object], passes: list[tuple[float, ...]]
 ) -> None:
-    assert UnetRestorer(task, UnetSpec.model_validate({"device": "cpu", **options}), 3000.0).rates == rates
+    assert UnetRestorer(task, UnetSpec.model_validate({"device": "cpu", **options}), 3000.0).passes == passes
+
+
+@pytest.mark.parametrize("views", ["1.1", "", "0", "1;2", [], [1] * 9, "nan"])
+def test_views_that_there_are_not_are_refused(views: object) -> None:
+    with pytest.raises(ValidationError, match="views"):
+        UnetSpec.model_validate({"views": views})
 
 
 def test_each_pass_is_shown_the_mean_answer_before() -> None:
-    shown: list[tuple[float, int]] = []
+    shown: list[tuple[float, float]] = []
 
-    def network(found: torch.Tensor, rate: int) -> torch.Tensor:
-        shown.append((float(found), rate))
-        return found + rate
+    def network(found: torch.Tensor, view: float) -> torch.Tensor:
+        shown.append((float(found), view))
+        return found + view
 
-    rates = rates_of({"passes": 2, "finer": 2, "scales": 2})
-    assert rates == [(1,), (2, 1)]
-    assert float(answer_in_passes(network, torch.tensor(5.0), [*rates, (3,)])) == 10.5  # 3 and the mean of 8 and 7
-    assert shown == [(5, 1), (6, 2), (6, 1), (7.5, 3)]
+    passes = views_of({"passes": 2, "finer": 2, "views": [2, -1]})
+    assert passes == [(1,), (2, -1)]
+    assert samples_shown(passes) == 4
+    assert views_of({"passes": 2, "finer": 2}) == [(1,), (2,)]
+    assert float(answer_in_passes(network, torch.tensor(5.0), [*passes, (3.0,)])) == 9.5  # 3 and the mean of 8 and 5
+    assert shown == [(5, 1), (6, 2), (6, -1), (6.5, 3)]
 
 
 def test_what_coarse_samples_hold_comes_back() -> None:

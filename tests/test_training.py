@@ -18,8 +18,8 @@ from seisdiff.data import PairStream
 from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.networks.inputs import FOUND, levels, seen
 from seisdiff.networks.models import load_unet
-from seisdiff.networks.oversampling import rates_of
 from seisdiff.networks.unet import UNet
+from seisdiff.networks.views import views_of
 from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
@@ -173,7 +173,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
     )  # fmt: skip
     spec = UnetSpec(model=str(trained / "model"), precision="float32", passes=passes)
     restorer = UnetRestorer(made.task, spec, float(pair.largest[number]))
-    restorer.rates = rates_of(made.model_dump())
+    restorer.passes = views_of(made.model_dump())
     restorer.restore(batch)
     order = pair.offset[number].abs().argsort()
     assert [part.shape[-1] for part in inputs] == [part.shape[-1] for part in taught] == shown
@@ -351,7 +351,7 @@ class TestRestorer:
     def test_both_polarities_make_an_answer_that_turns_with_the_gather(self, trained: Path) -> None:
         batch = self.batch()
         turned = replace(batch, data=-batch.data)
-        one, two = (self.restorer(trained, polarities=n) for n in (1, "2"))  # as it is typed
+        one, two = (self.restorer(trained, views=views, passes=1) for views in (1, "1,-1"))  # as it is typed
         assert not torch.allclose(one.restore(turned).signal, -one.restore(batch).signal, atol=1e-5)
         assert torch.allclose(two.restore(turned).signal, -two.restore(batch).signal, atol=1e-6)
 

@@ -5,8 +5,7 @@ Networks see samples, not milliseconds: a signal that fills a small part of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from fractions import Fraction
 
 import torch
 from torch.nn import functional
@@ -65,49 +64,50 @@ def coarser(data: torch.Tensor, factor: int) -> torch.Tensor:
     return torch.fft.irfft(spectrum, n=length) / factor * there
 
 
-def finer(data: torch.Tensor, factor: int, count: int) -> torch.Tensor:
-    """Return the first `count` samples of traces (..., time) `factor` times as fine."""
-    spectrum = torch.fft.rfft(data)
-    if data.shape[-1] % 2 == 0:
+def finer(data: torch.Tensor, rate: float, count: int) -> torch.Tensor:
+    """Return the first `count` samples of traces (..., time), `rate` samples for each; rates are quarters of one."""
+    length = _even(data.shape[-1], rate)
+    spectrum = torch.fft.rfft(data, n=length)
+    if length % 2 == 0:
         spectrum[..., -1] *= 0.5  # of the Nyquist frequency: it has a mirror image now
-    return factor * torch.fft.irfft(spectrum, n=data.shape[-1] * factor)[..., :count]
+    return rate * torch.fft.irfft(spectrum, n=round(length * rate))[..., :count]
 
 
-def finer_traces(data: torch.Tensor, answer: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return traces and an answer for them (gather, trace, time), both `factor` times as fine; mutes stay zero."""
-    if factor == 1:
+def as_recorded(data: torch.Tensor, rate: float, count: int) -> torch.Tensor:
+    """Return the `count` samples of traces (..., time) of which there are `rate` for each, as `finer_traces` has it."""
+    if rate == 1:
+        return data
+    length = _even(count, rate)
+    spectrum = torch.fft.rfft(data)[..., : length // 2 + 1] / rate
+    if length % 2 == 0:
+        spectrum[..., -1] *= 2
+    return torch.fft.irfft(spectrum, n=length)[..., :count]
+
+
+def finer_count(count: int, rate: float) -> int:
+    """Return how many samples `finer_traces` makes of so many."""
+    return count if rate == 1 else round(_even(count, rate) * rate)
+
+
+def finer_traces(data: torch.Tensor, answer: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return traces and an answer for them (gather, trace, time) at `rate` samples for each; mutes stay zero."""
+    if rate == 1:
         return data, answer
-    count = factor * data.shape[-1]
-    there = seen(data).repeat_interleave(factor, dim=-1)
+    count = finer_count(data.shape[-1], rate)
+    before = (torch.arange(count, device=data.device) / rate).long()
+    there = functional.pad(seen(data), (0, _even(data.shape[-1], rate) - data.shape[-1]))[..., before]
     nothing = answer.device.type == "cpu" and not bool(answer.any())  # a GPU would have to be asked
-    fine = answer.new_zeros(*answer.shape[:-1], count) if nothing else finer(answer, factor, count)
-    return finer(data, factor, count) * there, fine
+    fine = answer.new_zeros(*answer.shape[:-1], count) if nothing else finer(answer, rate, count)
+    return finer(data, rate, count) * there, fine
 
 
-def finer_times(times: torch.Tensor, factor: int) -> tuple[torch.Tensor, float]:
-    """Return sample times (time) `factor` times as fine, and how far apart they are; a single one stands for 1 ms."""
-    step = (float(times[1] - times[0]) if len(times) > 1 else 1.0) / factor
-    return times if factor == 1 else times[0] + step * torch.arange(factor * len(times)), step
+def finer_times(times: torch.Tensor, rate: float) -> tuple[torch.Tensor, float]:
+    """Return sample times (time) of `finer_traces`, and how far apart they are; a single one stands for 1 ms."""
+    step = (float(times[1] - times[0]) if len(times) > 1 else 1.0) / rate
+    return times if rate == 1 else times[0] + step * torch.arange(finer_count(len(times), rate)), step
 
 
-def rates_of(recipe: Mapping[str, Any], passes: int | None = None, scales: int | None = None) -> list[tuple[int, ...]]:
-    """Return how many samples a network is shown for each, in each pass; of several answers the mean is taken.
-
-    The recipe is that of its card; the others are asked for instead of what it tells.
-    """
-    last = int(recipe.get("finer", 1))
-    both = (last, 3 - last)[: scales or int(recipe.get("scales", 1))]
-    return [(1,)] * ((passes or int(recipe.get("passes", 1))) - 1) + [both]
-
-
-def answer_in_passes(
-    network: Callable[[torch.Tensor, int], torch.Tensor], found: torch.Tensor, rates: list[tuple[int, ...]]
-) -> torch.Tensor:
-    """Return the answer (gather, trace, time) after all passes of a network, each shown what was `found` before.
-
-    `network` takes that and how many samples it is shown for each.
-    """
-    for each_pass in rates:
-        answers = [network(found, rate) for rate in each_pass]
-        found = sum(answers[1:], answers[0]) / len(answers)
-    return found
+def _even(count: int, rate: float) -> int:
+    """Return the least number of samples from `count` on of which `rate` for each are a whole number."""
+    whole = Fraction(rate).denominator
+    return -(-count // whole) * whole

@@ -8,6 +8,7 @@ from pydantic import Field
 from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
 from seisdiff.diffusion.spread import deviation, spread_of
+from seisdiff.networks.oversampling import finer_count
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
@@ -15,7 +16,7 @@ from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 
 
 class DiffusionOptions(UnetSpec):
-    """Options of the diffusion restorer; `passes`, `polarities` and `scales` are those of its U-Net."""
+    """Options of the diffusion restorer; `passes` and `views` are those of its U-Net."""
 
     steps: int | None = Field(default=None, ge=1, le=100, description="noise levels of a draw; by default its recipe's")
     samples: int = Field(default=8, ge=1, le=1000, description="draws, of which the mean is returned; 1: a single draw")
@@ -42,7 +43,7 @@ class DiffusionRestorer(UnetRestorer):
         self.steps = (spec.steps or self.diffusion.steps) if spec.samples % 2 else 1
         guide = UnetSpec(
             model=recipe["guide"], passes=spec.passes, device=spec.device, precision=spec.precision,
-            polarities=spec.polarities, scales=spec.scales, batch_samples=spec.batch_samples,
+            views=spec.views, batch_samples=spec.batch_samples,
         )  # fmt: skip
         self.guide = UnetRestorer(task, guide, ref_offset_m)
         self.options = spec
@@ -67,7 +68,7 @@ class DiffusionRestorer(UnetRestorer):
         gathers, traces, samples = batch.data.shape
         numbers = torch.zeros(gathers, dtype=torch.int64) if batch.number is None else batch.number
         return addressed_noise(
-            self.options.seed, numbers, number, traces, self.finer * samples, self.options.alike_over
+            self.options.seed, numbers, number, traces, finer_count(samples, self.finer), self.options.alike_over
         )
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:

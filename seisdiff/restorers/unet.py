@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -11,19 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
 from seisdiff.errors import OptionError, SurveyError
-from seisdiff.networks.inputs import AMPLITUDE, FOUND, advance, advance_of, network_inputs, seen
+from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import load_unet
 from seisdiff.networks.oversampling import (
-    answer_in_passes,
+    as_recorded,
     coarser,
     finer,
     finer_times,
     finer_traces,
-    rates_of,
     surplus,
 )
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet
+from seisdiff.networks.views import Views, answer_in_passes, views_of
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.first import FirstGuess, FirstSpec
@@ -49,18 +50,10 @@ class UnetSpec(BaseModel):
         le=8,
         description="times that it is applied, to its own result; by default those of its recipe",
     )
-    polarities: int = Field(
-        default=1,
-        ge=1,
-        le=2,
-        description="2: the mean of the answers to the gather and to minus it, for twice the time of the network",
-    )
-    scales: int | None = Field(
+    views: Views | None = Field(
         default=None,
-        ge=1,
-        le=2,
-        description="2: the mean of the answers at the samples as they are and at twice as many; 1: one of them, in a "
-        "third of the time; by default as its recipe tells",
+        description="samples that its last pass is shown for each recorded one (1, 1.25, 1.5, 2), with a minus of the "
+        "gather with its sign turned; the mean of all answers is taken; by default those of its recipe",
     )
     batch_samples: int | None = Field(
         default=None,
@@ -95,8 +88,8 @@ class UnetRestorer:
         first = recipe.get("first")
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
-        self.finer = int(recipe.get("finer", 1))
-        self.rates = rates_of(recipe, spec.passes, spec.scales)
+        self.finer = float(recipe.get("finer", 1))
+        self.passes = views_of(recipe, spec.passes, spec.views)
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
         self.at_once = spec.batch_samples or (2**22 if self.device.type == "cuda" else 2**19)
@@ -146,9 +139,9 @@ class UnetRestorer:
         """
         may_change = self.may_change(batch)
         return answer_in_passes(
-            lambda found, rate: self.predicted(batch, found, rate)[:, 0] * may_change,
+            lambda found, view: self.predicted(batch, found, view)[:, 0] * may_change,
             self.first.found(batch) * may_change,
-            self.rates,
+            self.passes,
         )
 
     def may_change(self, batch: Batch) -> torch.Tensor:
@@ -166,23 +159,24 @@ class UnetRestorer:
 
     @torch.inference_mode()
     def predicted(
-        self, batch: Batch, found: torch.Tensor, rate: int, noise: torch.Tensor | None = None
+        self, batch: Batch, found: torch.Tensor, view: float, noise: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return what the network makes of a batch, in which `found` is known by what went before.
+        """Return what the network makes of a view of a batch, in which `found` is known by what went before.
 
-        The network is shown `rate` samples for each. `noise` (gather, trace, time), for traces and samples as networks
-        see them, is a further channel. The result is (gather, output, trace, time), at the batch's samples: the answer,
-        and what else is made of the network's.
+        `noise` (gather, trace, time), for traces and samples as networks see them, is a further channel. The result is
+        (gather, output, trace, time), at the batch's samples: the answer, and what else is made of the network's.
         """
+        rate, sign = abs(view), math.copysign(1.0, view)
         data, (times, step_ms) = batch.data, finer_times(batch.times, rate)
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
         predicted = data.new_zeros(len(data), self.outputs, *data.shape[1:])
-        for part in _parts(len(data), self._gathers_at_once(rate * data.shape[1] * data.shape[2])):
+        for part in _parts(len(data), self._gathers_at_once(data.shape[1] * len(times))):
             wide = order[part, :, None].expand_as(data[part])
             place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
-            traces, known = finer_traces(data[part].gather(1, wide), found[part].gather(1, wide), rate)
+            traces, known = (sign * each[part].gather(1, wide) for each in (data, found))
+            traces, known = finer_traces(traces, known, rate)
             ahead = advance_of(traces, live, place, step_ms, self.reduction)
             late = _late(batch.start, times, part, order)
             shown, level = network_inputs(traces, live, place, self.ref_offset, ahead, known, late)
@@ -191,8 +185,10 @@ class UnetRestorer:
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
-            out = advance(self._fitting(shown, there) * level[:, None], None if ahead is None else -ahead[:, None])
-            out = out[..., ::rate]
+            out = advance(
+                sign * self._fitting(shown, there) * level[:, None], None if ahead is None else -ahead[:, None]
+            )
+            out = as_recorded(out, rate, data.shape[2])
             predicted[part] = predicted[part].scatter(2, wide[:, None].expand_as(out), out)
         return predicted * data.any(2).any(1)[:, None, None, None]  # of nothing a network still makes something
 
@@ -245,12 +241,7 @@ class UnetRestorer:
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         """Return (gather, output, trace, time) of the network for padded inputs."""
-        answer = self.network(padded, valid)
-        if self.spec.polarities == 1:
-            return answer
-        turned = padded.clone()
-        turned[:, [AMPLITUDE, FOUND]] *= -1
-        return 0.5 * (answer - self.network(turned, valid))
+        return self.network(padded, valid)
 
 
 def _late(start: torch.Tensor | None, times: torch.Tensor, part: slice, order: torch.Tensor) -> torch.Tensor:
