@@ -128,9 +128,9 @@ def test_samples_in_between_are_those_of_the_wave(rate: float) -> None:
 @pytest.mark.parametrize(
     ("task", "options", "passes"),
     [
-        ("demultiple", {}, [(1.25, -1.5)]),
+        ("demultiple", {}, [(1, -1.5)]),
         ("demultiple", {"views": 1}, [(1,)]),
-        ("denoise", {}, [(1.25, -1.25)]),
+        ("denoise", {}, [(1, -1.25)]),
         ("denoise", {"views": "1, -2"}, [(1, -2)]),  # as it is typed
         ("interpolate", {}, [(1,), (2,)]),
         ("interpolate", {"passes": 1}, [(2,)]),

@@ -18,7 +18,7 @@ LOST = {"demultiple": 5e-3, "denoise": 5e-4, "interpolate": 2e-3}  # of the powe
 EDGE = 0.45  # of the band, above which samples twice as far apart hold little
 BANDS = 6  # above a quarter of the band, in which the spectrum is compared
 FLAT = 1.25  # times the median of these bands: none of them may have more power
-STANDS_OUT = 4.0  # times the median: the power of the lowest quarter
+STANDS_OUT = 2.0  # times the median: the power of the lowest quarter
 FEWEST = 64  # frequencies of a band that may be halved
 GUARD = 16  # coarse samples of silence at the end, for what comes round
 
