@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -25,9 +25,9 @@ from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
 from seisdiff.networks.models import grown, load_unet
-from seisdiff.networks.oversampling import as_recorded, finer, finer_traces
+from seisdiff.networks.oversampling import as_recorded, finer, finer_count, finer_traces
 from seisdiff.networks.unet import UNet, UNetSpec
-from seisdiff.networks.views import Rate, Views, answer_in_passes, views_of
+from seisdiff.networks.views import Views, answer_in_passes, views_of
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
 from seisdiff.restorers.first import FirstSpec, first_guesses
@@ -59,8 +59,9 @@ class TrainRecipe(BaseModel):
     reduction_m_s: float = Field(
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
-    finer: Rate = Field(default=1, description="samples that its last pass is shown for each recorded one")
-    views: Views | None = Field(default=None, description="at work, what its last pass is shown instead of `finer`")
+    views: Views = Field(
+        default=(1.0,), description="what its last pass is shown: batch by batch in turn; at work all, for their mean"
+    )
     first: FirstSpec | None = Field(default=None, description="method whose result the network is shown")
     guide: str | None = Field(default=None, description="of diffusion: the U-Net around whose answer it draws")
     diffusion: DiffusionSpec | None = Field(default=None, description="none: a regression")
@@ -83,6 +84,19 @@ class TrainRecipe(BaseModel):
     )
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
+
+    @model_validator(mode="after")
+    def _network_takes_the_shapes(self) -> TrainRecipe:
+        needed = self.network.multiple
+        for traces, samples in self.stream.shapes:
+            for rate in sorted({*map(abs, self.views), *([1.0] if self.passes > 1 else [])}):
+                shown = finer_count(samples, rate)
+                if traces % needed[0] or shown % needed[1]:
+                    raise ValueError(
+                        f"shapes: {traces} x {samples} samples, shown as {traces} x {shown}, got for a network that "
+                        f"takes multiples of {needed[0]} x {needed[1]}"
+                    )
+        return self
 
 
 @dataclass(frozen=True)
@@ -315,12 +329,13 @@ class _Loop:
         That is the guide's answer; or, in some batches by number, the network's own, as it is in its last pass.
         """
         recipe = self.recipe
+        rate = abs(recipe.views[(number or 0) % len(recipe.views)])
         if self.guide is not None:
             passes = views_of(self.guide_recipe.model_dump())
-            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, passes), recipe.finer)
+            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, passes), rate)
         if number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
-            return at_rate(self._answered_by(self.model, pair, recipe, [(1.0,)]), recipe.finer)
-        return at_rate(pair, recipe.finer if recipe.passes == 1 else 1)
+            return at_rate(self._answered_by(self.model, pair, recipe, [(1.0,)]), rate)
+        return at_rate(pair, rate if recipe.passes == 1 else 1)
 
     @torch.no_grad()
     def _answered_by(

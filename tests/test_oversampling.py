@@ -156,10 +156,10 @@ def test_each_pass_is_shown_the_mean_answer_before() -> None:
         shown.append((float(found), view))
         return found + view
 
-    passes = views_of({"passes": 2, "finer": 2, "views": [2, -1]})
+    passes = views_of({"passes": 2, "views": [2, -1]})
     assert passes == [(1,), (2, -1)]
     assert samples_shown(passes) == 4
-    assert views_of({"passes": 2, "finer": 2}) == [(1,), (2,)]
+    assert views_of({}) == [(1,)]
     assert float(answer_in_passes(network, torch.tensor(5.0), [*passes, (3.0,)])) == 9.5  # 3 and the mean of 8 and 5
     assert shown == [(5, 1), (6, 2), (6, -1), (6.5, 3)]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from seisdiff.cli.app import main
@@ -124,6 +125,10 @@ def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> Non
         train_model(recipe(), SCENES, tmp_path, resume=True)
     with pytest.raises(OptionError, match="another recipe"):
         train_model(recipe(seed=9), SCENES, trained, resume=True)
+    with pytest.raises(
+        ValidationError, match="8 x 40 samples, shown as 8 x 50, got for a network that takes multiples of"
+    ):
+        recipe(stream={**recipe().stream.model_dump(), "shapes": [[8, 40]]}, views=[1.25])
     (tmp_path / "bad.yaml").write_text("task: denoise\nstream: {recipes: {small: 1}, bach: 3}\n")
     with pytest.raises(OptionError, match="nearest to bach is batch"):
         load_train_recipe(tmp_path / "bad.yaml")
@@ -161,7 +166,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
         return forward(network, features, *others)
 
     monkeypatch.setattr(UNet, "forward", told)
-    made = recipe(steps=1, passes=passes, again=float(passes - 1), finer=2)
+    made = recipe(steps=1, passes=passes, again=float(passes - 1), views=[2])
     train_model(made, SCENES, tmp_path, init_from=trained / "model")
     taught = inputs[: len(shown)]
     inputs.clear()
@@ -183,7 +188,7 @@ def test_training_and_work_show_the_last_pass_the_same_finer_samples(
 
 
 def test_a_training_validates_as_it_is_at_work(tmp_path: Path) -> None:
-    train_model(recipe(steps=2, passes=1, again=0.0, finer=2), SCENES, tmp_path)
+    train_model(recipe(steps=2, passes=1, again=0.0, views=[-2]), SCENES, tmp_path)
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert told[-1]["output_snr_db"] == pytest.approx(told[-1]["input_snr_db"], abs=1.0)  # it predicts next to nothing
 

@@ -49,6 +49,11 @@ class UNetSpec(BaseModel):
             raise ValueError("kernels must be odd")
         return self
 
+    @property
+    def multiple(self) -> tuple[int, int]:
+        """What the numbers of traces and samples must be multiples of."""
+        return math.prod(s[0] for s in self.strides), self.time_fold * math.prod(s[1] for s in self.strides)
+
 
 class UNet(nn.Module):
     """The network: (batch, channel, trace, time) to (batch, out channel, trace, time)."""
@@ -74,8 +79,7 @@ class UNet(nn.Module):
     @property
     def multiple(self) -> tuple[int, int]:
         """What the numbers of traces and samples are padded to a multiple of."""
-        strides = self.spec.strides
-        return math.prod(s[0] for s in strides), self.spec.time_fold * math.prod(s[1] for s in strides)
+        return self.spec.multiple
 
     def forward(
         self, inputs: torch.Tensor, valid: torch.Tensor | None = None, noise_level: torch.Tensor | None = None

@@ -12,12 +12,10 @@ from typing import Annotated, Any
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field
 
-RATES = (1.0, 1.25, 1.5, 2.0)
-
 
 def _known(view: float) -> float:
-    if abs(view) not in RATES:
-        raise ValueError("expected 1, 1.25, 1.5 or 2")
+    if abs(view) not in (1, 1.25, 1.5, 2):
+        raise ValueError("expected 1, 1.25, 1.5 or 2, or minus one of them")
     return view
 
 
@@ -29,7 +27,6 @@ def _listed(value: object) -> object:
 
 
 View = Annotated[float, AfterValidator(_known)]
-Rate = Annotated[View, Field(gt=0)]
 Views = Annotated[tuple[View, ...], BeforeValidator(_listed), Field(min_length=1, max_length=8)]
 
 
@@ -41,8 +38,8 @@ def views_of(
     A view is how many samples there are for each recorded one; with a minus, the gather's sign is turned. The recipe is
     that of its card; the others are asked for instead of what it tells.
     """
-    last = views or recipe.get("views") or (recipe.get("finer", 1),)
-    return [(1.0,)] * ((passes or int(recipe.get("passes", 1))) - 1) + [tuple(map(float, last))]
+    last = tuple(map(float, views or recipe.get("views", (1,))))
+    return [(1.0,)] * ((passes or int(recipe.get("passes", 1))) - 1) + [last]
 
 
 def samples_shown(passes: list[tuple[float, ...]]) -> float:

@@ -9,6 +9,7 @@ from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
 from seisdiff.diffusion.spread import deviation, spread_of
 from seisdiff.networks.oversampling import finer_count
+from seisdiff.networks.views import views_of
 from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.radon import Task
@@ -39,6 +40,7 @@ class DiffusionRestorer(UnetRestorer):
     def __init__(self, task: Task, spec: DiffusionOptions, ref_offset_m: float, protect_ms: float = 0.0) -> None:
         super().__init__(task, spec, ref_offset_m, protect_ms)
         recipe = model_card(find_model(spec.model or f"{task}-{self.kind}"))["recipe"]
+        self.rate = abs(views_of(recipe)[-1][0])
         self.diffusion = DiffusionSpec.model_validate(recipe["diffusion"])
         self.steps = (spec.steps or self.diffusion.steps) if spec.samples % 2 else 1
         guide = UnetSpec(
@@ -53,7 +55,7 @@ class DiffusionRestorer(UnetRestorer):
         guided, may_change, count = self.guide.answer(batch), self.may_change(batch), self.options.samples
         total, spreads = torch.zeros_like(guided), torch.zeros_like(guided)
         for number in range(0, count, 2):
-            best, error, odd = self.predicted(batch, guided, self.finer, self._noise(batch, number // 2)).unbind(1)
+            best, error, odd = self.predicted(batch, guided, self.rate, self._noise(batch, number // 2)).unbind(1)
             answer = guided + self.diffusion.share * (best - guided) * may_change
             spread = spread_of(error.clamp_min(0) * may_change, answer, self.diffusion.spread)
             if number + 1 == count:
@@ -68,7 +70,7 @@ class DiffusionRestorer(UnetRestorer):
         gathers, traces, samples = batch.data.shape
         numbers = torch.zeros(gathers, dtype=torch.int64) if batch.number is None else batch.number
         return addressed_noise(
-            self.options.seed, numbers, number, traces, finer_count(samples, self.finer), self.options.alike_over
+            self.options.seed, numbers, number, traces, finer_count(samples, self.rate), self.options.alike_over
         )
 
     def _network_answer(self, padded: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:

@@ -88,7 +88,6 @@ class UnetRestorer:
         first = recipe.get("first")
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
-        self.finer = float(recipe.get("finer", 1))
         self.passes = views_of(recipe, spec.passes, spec.views)
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
