@@ -87,9 +87,9 @@ class TrainRecipe(BaseModel):
 
     @model_validator(mode="after")
     def _network_takes_the_shapes(self) -> TrainRecipe:
-        needed = self.network.multiple
+        needed, rates = self.network.multiple, {abs(view) for view in self.views}
         for traces, samples in self.stream.shapes:
-            for rate in sorted({*map(abs, self.views), *([1.0] if self.passes > 1 else [])}):
+            for rate in sorted(rates | ({1.0} if self.passes > 1 else set())):
                 shown = finer_count(samples, rate)
                 if traces % needed[0] or shown % needed[1]:
                     raise ValueError(
