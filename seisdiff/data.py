@@ -11,6 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seisdiff.draws import Draws
+from seisdiff.networks.inputs import advance, advance_of, network_inputs
+from seisdiff.networks.oversampling import finer, finer_traces
 from seisdiff.synthetic.recipe import Domain, NoiseSpec, ProcessingSpec, SceneRecipe, Span
 from seisdiff.synthetic.scene import Scenes, make_scenes
 from seisdiff.tasks.pairs import TASKS, Pair
@@ -136,6 +138,30 @@ def held_out(spec: StreamSpec, recipes: dict[str, SceneRecipe], task: str, batch
     few = spec.model_copy(update={"reuse": 1, "window": 1, "pool": spec.batch})
     stream = PairStream(few, recipes, task, HELD_OUT_SEED, device)  # type: ignore[arg-type]
     return [stream.batch(number) for number in range(batches)]
+
+
+def at_rate(pair: Pair, rate: float) -> Pair:
+    """Return the pair at `rate` samples for each."""
+    if rate == 1:
+        return pair
+    degraded, target = finer_traces(pair.degraded, pair.target, rate)
+    found = finer(pair.found, rate, degraded.shape[-1])
+    return replace(pair, degraded=degraded, target=target, found=found, step_ms=pair.step_ms / rate)
+
+
+def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
+    """Return what a network is shown of a pair, the levels of balance, the pair in the moveout of what is shown, and
+    by how many samples its traces are advanced for that."""
+    ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
+    late = (
+        torch.arange(pair.degraded.shape[-1], device=pair.step_ms.device) * pair.step_ms[:, None]
+        >= pair.start_ms[:, None]
+    )
+    inputs, level = network_inputs(
+        pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
+    )
+    shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
+    return inputs.to(memory_format=torch.channels_last), level, shown, ahead
 
 
 def output_snr_db(pair: Pair, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save_file
 
 from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from seisdiff.data import PairStream, StreamSpec, held_out, output_snr_db, steps_for
+from seisdiff.data import PairStream, StreamSpec, at_rate, held_out, output_snr_db, presented, steps_for
 from seisdiff.diffusion.residual import DiffusionSpec, draw, expected_error, zone
 from seisdiff.diffusion.training import error_loss, noisy_inputs
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import advance, advance_of, network_inputs, seen
+from seisdiff.networks.inputs import advance, seen
 from seisdiff.networks.models import grown, load_unet
-from seisdiff.networks.oversampling import as_recorded, finer, finer_count, finer_traces
+from seisdiff.networks.oversampling import as_recorded, finer_count
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.networks.views import Views, answer_in_passes, views_of
 from seisdiff.optimizer import MuonAdamW
@@ -189,35 +189,11 @@ def balanced_loss(
     return (error * torch.rsqrt(strength) * weight).mean()
 
 
-def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
-    """Return what a network is shown of a pair, the levels of balance, the pair in the moveout of what is shown, and
-    by how many samples its traces are advanced for that."""
-    ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
-    late = (
-        torch.arange(pair.degraded.shape[-1], device=pair.step_ms.device) * pair.step_ms[:, None]
-        >= pair.start_ms[:, None]
-    )
-    inputs, level = network_inputs(
-        pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
-    )
-    shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
-    return inputs.to(memory_format=torch.channels_last), level, shown, ahead
-
-
 def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
     """Return the pair with what the recipe's quick method finds."""
     if recipe.first is None:
         return pair
     return replace(pair, found=first_guesses(recipe.task, recipe.first, pair) * seen(pair.degraded))
-
-
-def at_rate(pair: Pair, rate: float) -> Pair:
-    """Return the pair at `rate` samples for each."""
-    if rate == 1:
-        return pair
-    degraded, target = finer_traces(pair.degraded, pair.target, rate)
-    found = finer(pair.found, rate, degraded.shape[-1])
-    return replace(pair, degraded=degraded, target=target, found=found, step_ms=pair.step_ms / rate)
 
 
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
