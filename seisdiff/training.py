@@ -247,6 +247,7 @@ class _Loop:
             folder_of_guide = find_model(recipe.guide)
             self.guide = load_unet(folder_of_guide, recipe.task).to(device)
             self.guide_recipe = TrainRecipe.model_validate(model_card(folder_of_guide)["recipe"])
+        self.guide_passes = views_of(self.guide_recipe.model_dump())
         self.checks = [with_first_guess(pair, self.guide_recipe) for pair in checks]
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -307,8 +308,7 @@ class _Loop:
         recipe = self.recipe
         rate = abs(recipe.views[(number or 0) % len(recipe.views)])
         if self.guide is not None:
-            passes = views_of(self.guide_recipe.model_dump())
-            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, passes), rate)
+            return at_rate(self._answered_by(self.guide, pair, self.guide_recipe, self.guide_passes), rate)
         if number is not None and float(Draws(recipe.seed, torch.tensor([number])).uniform("again")) < recipe.again:
             return at_rate(self._answered_by(self.model, pair, recipe, [(1.0,)]), rate)
         return at_rate(pair, rate if recipe.passes == 1 else 1)

@@ -184,9 +184,8 @@ class UnetRestorer:
             there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
-            out = advance(
-                sign * self._fitting(shown, there) * level[:, None], None if ahead is None else -ahead[:, None]
-            )
+            out = self._fitting(shown, there) * (sign * level[:, None])
+            out = advance(out, None if ahead is None else -ahead[:, None])
             out = as_recorded(out, rate, data.shape[2])
             predicted[part] = predicted[part].scatter(2, wide[:, None].expand_as(out), out)
         return predicted * data.any(2).any(1)[:, None, None, None]  # of nothing a network still makes something
