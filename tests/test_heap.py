@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from seisdiff.cli.app import run
+from seisdiff.heap import importing
 
 PAGES = 2**14  # more than the 32 MiB from which glibc never keeps a buffer
 TAKES = 10
@@ -61,3 +63,44 @@ def test_the_command_keeps_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SystemExit) as ended:
         run()
     assert (ended.value.code, told) == (0, [True])
+
+
+_IMPORTS = """
+import gc, sys
+from seisdiff.heap import importing
+passes = []
+gc.callbacks.append(lambda phase, about: passes.append(about["generation"]))
+if "quickly" in sys.argv:
+    with importing():
+        import xarray
+else:
+    import xarray
+during = len(passes)
+gc.collect()
+print(during, gc.get_freeze_count(), int(gc.isenabled()))
+"""
+
+
+def test_modules_are_not_looked_through_while_they_are_imported() -> None:
+    def told(*words: str) -> list[int]:
+        done = subprocess.run([sys.executable, "-c", _IMPORTS, *words], capture_output=True, check=True, text=True)
+        return [int(number) for number in done.stdout.split()]
+
+    during, kept, collects = told("quickly")
+    assert (during, collects) == (0, 1)
+    assert kept > 10_000
+    during, kept, collects = told()
+    assert during > 10  # or there would be nothing to gain
+    assert (kept, collects) == (0, 1)
+
+
+def test_only_new_modules_are_kept_for_good() -> None:
+    before = gc.get_freeze_count()
+    gc.disable()
+    try:
+        with importing():
+            import seisdiff.heap  # noqa: F401
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    assert gc.get_freeze_count() == before

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seisdiff.heap import importing
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -65,7 +67,9 @@ class Job:
     def run(self, source: str, target: str, beside: Beside, on: RunOptions) -> Summary:
         """Restore one input, on the cluster that `on` holds, if any; say what came of it, and report where asked to."""
         from seisdiff.cli.summary import print_summary
-        from seisdiff.engine import restore_file
+
+        with importing():
+            from seisdiff.engine import restore_file
 
         if beside.report is not None:
             from seisdiff.report import check_report_path  # matplotlib is slow to import

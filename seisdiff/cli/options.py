@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seisdiff.heap import importing
+
 if TYPE_CHECKING:
     from seisdiff.sources import ReadOptions
 
@@ -169,7 +171,8 @@ def reading_options(
     axis: str = "time",
 ) -> ReadOptions:
     """Return what the reading options say; raises OptionError for unknown words, units and axes."""
-    from seisdiff import sources
+    with importing():
+        from seisdiff import sources
 
     return sources.reading_options(
         gather=gather, sort=sort, key=key, mapping=mapping, units=units, dt_ms=dt_ms, axis=axis

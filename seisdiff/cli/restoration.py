@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seisdiff.cli.options import share_of
+from seisdiff.heap import importing
 from seisdiff.restorers import WORDS_OF, methods_for
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ ZeroNonfinite = Annotated[
 
 def recipe_of(task: str, method: str, options: Mapping[str, Any], settings: list[str] | None) -> dict[str, Any]:
     """Return the fields of the recipe that the options of a command and --set ask for."""
-    from seisdiff.config import recipe_values
+    with importing():
+        from seisdiff.config import recipe_values
     from seisdiff.errors import OptionError
 
     parameters: dict[str, Any] = {}

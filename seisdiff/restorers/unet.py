@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from dataclasses import replace
 from typing import Literal
@@ -256,7 +257,9 @@ def _at_steps(batch: Batch, data: torch.Tensor, steps: float) -> Batch:
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
-    return [slice(begin, min(begin + at_once, count)) for begin in range(0, count, at_once)]
+    """Cut a count into as few parts as may be, nearly equal: a remainder of one would take as long as two."""
+    edges = torch.linspace(0, count, -(-count // at_once) + 1, dtype=torch.float64).round().int().tolist()
+    return [slice(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
 def _whole_steps(traces: int, network: UNet) -> int:
