@@ -161,7 +161,7 @@ def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Ten
         pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
     )
     shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
-    return inputs.to(memory_format=torch.channels_last), level, shown, ahead
+    return inputs, level, shown, ahead
 
 
 def output_snr_db(pair: Pair, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

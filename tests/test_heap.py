@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -38,6 +39,14 @@ def faults(*words: str, **environment: str) -> tuple[bool, int]:
                           env=clean | environment)  # fmt: skip
     kept, count = map(int, done.stdout.split())
     return bool(kept), count
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_kept() -> Iterator[None]:
+    """Let Python look through everything again after a command has ended in this process."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
 
 
 @glibc
@@ -94,8 +103,16 @@ def test_modules_are_not_looked_through_while_they_are_imported() -> None:
     assert (kept, collects) == (0, 1)
 
 
+def test_a_command_ends_without_a_last_look_through_all_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seisdiff.cli.app.keep_freed_memory", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["seisdiff", "--version"])
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(SystemExit):
+        run()
+    assert gc.get_freeze_count() > 10_000
+
+
 def test_only_new_modules_are_kept_for_good() -> None:
-    before = gc.get_freeze_count()
     gc.disable()
     try:
         with importing():
@@ -103,4 +120,4 @@ def test_only_new_modules_are_kept_for_good() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
-    assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() == 0

@@ -114,4 +114,4 @@ def network_inputs(
         advance(found, advanced) / level,
         advance_mask(late.expand(shape), advanced).to(data.dtype),
     )
-    return torch.stack(channels, dim=1), level
+    return torch.stack(channels, dim=-1).permute(0, 3, 1, 2), level  # channels last in memory, as networks want them

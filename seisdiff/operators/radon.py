@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import scipy.fft
 import torch
 
 from seisdiff.errors import OptionError
+from seisdiff.operators.fft import fast_length
 
 Kind = Literal["parabolic", "linear", "hyperbolic"]
 
@@ -79,7 +79,7 @@ class RadonGrid:
         last = self.first_moveout + self.moveout_step * (self.n_moveout - 1)
         longest = self.reach * max(abs(self.first_moveout), abs(last))
         wanted = self.n_time + math.ceil(min(longest / self.step, self.n_time))
-        return int(scipy.fft.next_fast_len(wanted + wanted % 2, real=True) or wanted)
+        return fast_length(wanted + wanted % 2)
 
     @property
     def bins(self) -> range:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+
+from seisdiff.operators.fft import fast_length
 
 #: How far below their largest value spectra of traces, and of gathers, are shown, dB.
 SPECTRUM_DB, FK_DB = 60.0, 48.0
@@ -42,7 +43,7 @@ def fk_spectrum(samples: np.ndarray, offset: np.ndarray, step_ms: float) -> FkSp
     """
     order = np.argsort(offset, kind="stable")
     n_traces, n_time = samples.shape
-    shape = (_fast_length(max(2 * n_traces, 64)), _fast_length(n_time))
+    shape = (fast_length(max(2 * n_traces, 64)), fast_length(n_time))
     tapered = samples[order] * _edge_taper(n_traces)[:, None]
     # The transform over offset runs backwards in sign, so that later with offset is a positive wavenumber.
     spectrum = np.abs(np.fft.ifft(np.fft.rfft(tapered, shape[1], axis=1), shape[0], axis=0)) * shape[0]
@@ -64,7 +65,3 @@ def _edge_taper(count: int) -> np.ndarray:
     ramp = max(1, round(_RAMP * count))
     from_edge = np.minimum(np.arange(count), np.arange(count)[::-1]) + 1
     return np.sin(0.5 * np.pi * np.minimum(from_edge / (ramp + 1), 1.0)) ** 2
-
-
-def _fast_length(count: int) -> int:
-    return scipy.fft.next_fast_len(count, real=True) or count

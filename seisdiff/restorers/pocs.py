@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import scipy.fft
 import torch
 from pydantic import Field
 
 from seisdiff.errors import OptionError
+from seisdiff.operators.fft import fast_length
 from seisdiff.restorers.base import Batch, Restored
 from seisdiff.restorers.fk import trace_spacing
 from seisdiff.restorers.radon import Task
@@ -132,7 +132,7 @@ class DipWeights:
         most = math.ceil(limit / step)
         dips = step * torch.arange(-most, most + 1, dtype=torch.float64)
         angle = 2 * math.pi * frequency[:, None, None] * dips * torch.arange(traces)[:, None]
-        waves = int(scipy.fft.next_fast_len(2 * traces) or 2 * traces)
+        waves = fast_length(2 * traces, real=False)
         turns = math.ceil(float(frequency[-1:].sum()) * limit) + 1
         wave = torch.arange(waves)[:, None] / waves + torch.arange(-turns, turns + 1)
         number = torch.round(-wave / frequency.clamp_min(1e-9)[:, None, None] / step) + most

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-import scipy.fft
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from seisdiff.operators.fft import fast_length
 from seisdiff.restorers.base import Batch
 
 #: Samples of the gathers that are worked on at once; windows that overlap and their spectra take many times that.
@@ -206,7 +206,7 @@ class Band:
 
 def band_of(length: int, step_ms: float, f_min: float, f_max: float | None) -> Band:
     """Return the bins from `f_min` to `f_max` Hz (Nyquist where None) of windows of `length` samples."""
-    points = int(scipy.fft.next_fast_len(max(length, 2), real=True) or length)
+    points = fast_length(max(length, 2))
     points += points % 2
     per_hz = points * step_ms / 1000
     top = points // 2 if f_max is None else min(int(f_max * per_hz), points // 2)

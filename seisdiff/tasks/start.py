@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import uniform_filter1d
 
 from seisdiff.errors import OptionError
 from seisdiff.operators.period import estimate_period
@@ -76,6 +75,8 @@ def first_multiple(amplitude: np.ndarray, offset: np.ndarray, live: np.ndarray, 
 
 
 def _first_arrival(amplitude: np.ndarray, times: np.ndarray) -> float:
+    from scipy.ndimage import uniform_filter1d  # slow to import, and most runs do without
+
     width = max(1, round(_PICK_SMOOTH_MS / (times[1] - times[0])))
     energy = uniform_filter1d(np.square(amplitude, dtype=np.float64).sum(axis=0), width, mode="constant")
     return float(times[np.argmax(energy > _PICK_LEVEL * energy.max())])
