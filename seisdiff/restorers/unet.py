@@ -171,25 +171,26 @@ class UnetRestorer:
         valid = _inside(batch.live, batch.offset)
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
+        as_they_are = bool((order == torch.arange(data.shape[1])).all())
         predicted = data.new_zeros(len(data), self.outputs, *data.shape[1:])
         for part in _parts(len(data), self._gathers_at_once(data.shape[1] * len(times))):
-            wide = order[part, :, None].expand_as(data[part])
-            place, live = (each[part].gather(1, order[part]) for each in (batch.offset, batch.live))
-            traces, known = (sign * each[part].gather(1, wide) for each in (data, found))
+            rows = None if as_they_are else order[part]
+            place, live, there = (_ordered(each[part], rows) for each in (batch.offset, batch.live, valid))
+            traces, known = (sign * _ordered(each[part], rows) for each in (data, found))
             traces, known = finer_traces(traces, known, rate)
             ahead = advance_of(traces, live, place, step_ms, self.reduction)
-            late = _late(batch.start, times, part, order)
+            late = _late(None if batch.start is None else _ordered(batch.start[part], rows), times)
             shown, level = network_inputs(traces, live, place, self.ref_offset, ahead, known, late)
             if noise is not None:
                 shown = torch.cat([shown, noise[part, None]], dim=1)
-            there = valid[part].gather(1, order[part])
             if not bool(there.all()):
                 shown = shown * there[:, None, :, None]
             out = self._fitting(shown, there) * (sign * level[:, None])
             out = advance(out, None if ahead is None else -ahead[:, None])
             out = as_recorded(out, rate, data.shape[2])
-            predicted[part] = predicted[part].scatter(2, wide[:, None].expand_as(out), out)
-        return predicted * data.any(2).any(1)[:, None, None, None]  # of nothing a network still makes something
+            predicted[part] = out if rows is None else out.gather(2, rows.argsort()[:, None, :, None].expand_as(out))
+        predicted[~data.any(2).any(1)] = 0  # of nothing a network still makes something
+        return predicted
 
     def _gathers_at_once(self, samples: int) -> int:
         """Return how many gathers of so many samples on all their traces the network sees at once."""
@@ -243,11 +244,16 @@ class UnetRestorer:
         return self.network(padded, valid)
 
 
-def _late(start: torch.Tensor | None, times: torch.Tensor, part: slice, order: torch.Tensor) -> torch.Tensor:
-    """Return bool (gather, trace, time), traces as the network sees them: from the start on, true where unknown."""
-    if start is None:
-        return torch.ones(1, 1, 1, dtype=torch.bool)
-    return times >= start[part].gather(1, order[part])[..., None]
+def _ordered(values: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
+    """Return values (gather, trace) or (gather, trace, time) with the traces in an order; None: as they are."""
+    if order is None:
+        return values
+    return values.gather(1, order if values.ndim == 2 else order[..., None].expand_as(values))
+
+
+def _late(start: torch.Tensor | None, times: torch.Tensor) -> torch.Tensor:
+    """Return bool (gather, trace, time): from the start (gather, trace) on, true where there is none."""
+    return torch.ones(1, 1, 1, dtype=torch.bool) if start is None else times >= start[..., None]
 
 
 def _at_steps(batch: Batch, data: torch.Tensor, steps: float) -> Batch:
