@@ -149,7 +149,9 @@ def at_rate(pair: Pair, rate: float) -> Pair:
     return replace(pair, degraded=degraded, target=target, found=found, step_ms=pair.step_ms / rate)
 
 
-def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
+def presented(
+    pair: Pair, reduction_m_s: float, level_traces: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
     """Return what a network is shown of a pair, the levels of balance, the pair in the moveout of what is shown, and
     by how many samples its traces are advanced for that."""
     ahead = advance_of(pair.degraded, pair.live, pair.offset, pair.step_ms[:, None], reduction_m_s)
@@ -158,7 +160,7 @@ def presented(pair: Pair, reduction_m_s: float) -> tuple[torch.Tensor, torch.Ten
         >= pair.start_ms[:, None]
     )
     inputs, level = network_inputs(
-        pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None]
+        pair.degraded, pair.live, pair.offset, pair.largest[:, None], ahead, pair.found, late[:, None], level_traces
     )
     shown = replace(pair, degraded=advance(pair.degraded, ahead), target=advance(pair.target, ahead))
     return inputs, level, shown, ahead

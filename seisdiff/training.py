@@ -23,14 +23,14 @@ from seisdiff.diffusion.residual import DiffusionSpec, draw, expected_error, zon
 from seisdiff.diffusion.training import error_loss, noisy_inputs
 from seisdiff.draws import Draws
 from seisdiff.errors import OptionError, OutputError
-from seisdiff.networks.inputs import advance, seen
+from seisdiff.networks.inputs import advance
 from seisdiff.networks.models import grown, load_unet
 from seisdiff.networks.oversampling import as_recorded, finer_count
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.networks.views import Views, answer_in_passes, views_of
 from seisdiff.optimizer import MuonAdamW
 from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
-from seisdiff.restorers.first import FirstSpec, first_guesses
+from seisdiff.restorers.first import FirstSpec, with_first_guess
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
 from seisdiff.validation import read_recipe
@@ -59,6 +59,9 @@ class TrainRecipe(BaseModel):
     reduction_m_s: float = Field(
         default=0.0, ge=0, description="velocity of the linear moveout that is taken out on the way in; 0: none"
     )
+    level_traces: float = Field(
+        default=0.0, ge=0, le=16, description="width over which levels of balance follow the traces; 0: all have one"
+    )
     views: Views = Field(
         default=(1.0,), description="what its last pass is shown: batch by batch in turn; at work all, for their mean"
     )
@@ -84,6 +87,11 @@ class TrainRecipe(BaseModel):
     )
     validation_batches: int = Field(default=6, ge=1)
     validation_every: int = Field(default=500, ge=1, description="steps")
+
+    @property
+    def balance(self) -> tuple[float, float]:
+        """How gathers are shown: the velocity of linear moveout, and the width over which levels follow traces."""
+        return self.reduction_m_s, self.level_traces
 
     @model_validator(mode="after")
     def _network_takes_the_shapes(self) -> TrainRecipe:
@@ -189,13 +197,6 @@ def balanced_loss(
     return (error * torch.rsqrt(strength) * weight).mean()
 
 
-def with_first_guess(pair: Pair, recipe: TrainRecipe) -> Pair:
-    """Return the pair with what the recipe's quick method finds."""
-    if recipe.first is None:
-        return pair
-    return replace(pair, found=first_guesses(recipe.task, recipe.first, pair) * seen(pair.degraded))
-
-
 def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
     """Write the model directory: weights as bf16 safetensors, the network's shape, and all that made it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -248,7 +249,7 @@ class _Loop:
             self.guide = load_unet(folder_of_guide, recipe.task).to(device)
             self.guide_recipe = TrainRecipe.model_validate(model_card(folder_of_guide)["recipe"])
         self.guide_passes = views_of(self.guide_recipe.model_dump())
-        self.checks = [with_first_guess(pair, self.guide_recipe) for pair in checks]
+        self.checks = [with_first_guess(recipe.task, self.guide_recipe.first, pair) for pair in checks]
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, max_minutes: float | None) -> None:
@@ -267,11 +268,11 @@ class _Loop:
             self._tell(loss, pace)
 
     def _step(self, number: int) -> torch.Tensor:
-        pair = with_first_guess(self.stream.batch(number), self.guide_recipe)
+        pair = with_first_guess(self.recipe.task, self.guide_recipe.first, self.stream.batch(number))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
         with self.accelerator.autocast():
-            inputs, level, pair, _ = presented(self._prepared(pair, number), self.recipe.reduction_m_s)
+            inputs, level, pair, _ = presented(self._prepared(pair, number), *self.recipe.balance)
             loss = self._loss(inputs, pair, level, number)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -282,16 +283,21 @@ class _Loop:
 
     def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
         """Return the loss of a batch; that of diffusion teaches besides, at pure noise, which error to expect."""
-        recipe, target, signal = self.recipe, pair.target / level, pair.signal / level
+        recipe, target = self.recipe, pair.target / level
+        even = level.square().mean(1, keepdim=True).sqrt()  # of all traces, lest weak ones count like strong ones
+
+        def loss(out: torch.Tensor, weight: torch.Tensor | float = 1.0) -> torch.Tensor:
+            return balanced_loss(
+                out * level / even, pair.target / even, pair.signal / even, pair.wanted, recipe, weight
+            )
+
         if recipe.diffusion is None:
-            return balanced_loss(self.model(inputs)[:, 0], target, signal, pair.wanted, recipe)
-        shown, noise_level, weight = noisy_inputs(
-            inputs, target, recipe.task, recipe.diffusion, self._draws(number)
-        )  # fmt: skip
+            return loss(self.model(inputs)[:, 0])
+        shown, noise_level, weight = noisy_inputs(inputs, target, recipe.task, recipe.diffusion, self._draws(number))
         out = self.model(shown, None, noise_level)
         regression = zone(inputs, recipe.task) * (noise_level == 1)[:, None, None]
         errors = error_loss(target - out[:, 0].detach(), expected_error(out), regression)
-        return balanced_loss(out[:, 0], target, signal, pair.wanted, recipe, weight) + ERROR_WEIGHT * errors
+        return loss(out[:, 0], weight) + ERROR_WEIGHT * errors
 
     def _draws(self, number: int) -> Draws:
         """Return draws of the scenes of a batch."""
@@ -322,7 +328,7 @@ class _Loop:
         def answer(found: torch.Tensor, view: float) -> torch.Tensor:
             rate, sign = abs(view), math.copysign(1.0, view)
             turned = replace(pair, degraded=sign * pair.degraded, found=sign * found)
-            inputs, level, _, ahead = presented(at_rate(turned, rate), recipe.reduction_m_s)
+            inputs, level, _, ahead = presented(at_rate(turned, rate), *recipe.balance)
             made = sign * network(inputs)[:, 0].float() * zone(inputs, recipe.task) * level
             made = advance(made, None if ahead is None else -ahead)
             return as_recorded(made, rate, pair.degraded.shape[-1])
@@ -381,7 +387,7 @@ class _Loop:
         rows = []
         for pair in self.checks:
             with self.accelerator.autocast():
-                inputs, level, shown, _ = presented(self._prepared(pair), self.recipe.reduction_m_s)
+                inputs, level, shown, _ = presented(self._prepared(pair), *self.recipe.balance)
                 predicted = self._answered(inputs)
             rows.append(torch.stack(output_snr_db(shown, predicted.float() * level)))
         self.model.train()

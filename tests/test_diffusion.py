@@ -140,15 +140,27 @@ def test_nothing_is_uncertain_outside_of_the_zone() -> None:
 def test_a_spread_is_kept_above_a_share_of_all_and_below_some_times_the_change() -> None:
     error = torch.full((1, 6, 400), 2.0)
     error[:, 4] = 0
-    change = torch.full((1, 6, 400), 0.5)
-    made = spread_of(error, change, SpreadSpec(temperature=3.0, floor=0.75))
+    change, recorded = torch.full((1, 6, 400), 0.5), torch.full((1, 6, 400), 9.0)
+    made = spread_of(error, change, recorded, SpreadSpec(temperature=3.0, floor=0.75))
     assert not made[:, 4].any()
     assert torch.allclose(made[:, :4], torch.tensor(3 * 2.0 * (1 + 0.75**2) ** 0.5))
-    low = spread_of(error, change, SpreadSpec(ceiling=1.5))[:, :4]
+    low = spread_of(error, change, recorded, SpreadSpec(ceiling=1.5))[:, :4]
     assert torch.allclose(low, torch.tensor((4 * 0.75**2 / (4 + 0.75**2)) ** 0.5))
-    assert not spread_of(error, 0 * change, SpreadSpec(ceiling=1.5)).any()
+    assert not spread_of(error, 0 * change, recorded, SpreadSpec(ceiling=1.5)).any()
     error[:, 0] = 1e-3
-    assert float(spread_of(error, change, SpreadSpec(floor=0.5))[0, 0, 200]) == pytest.approx(0.5 * 3.2**0.5, rel=1e-3)
+    lifted = spread_of(error, change, recorded, SpreadSpec(floor=0.5))
+    assert float(lifted[0, 0, 200]) == pytest.approx(0.5 * 3.2**0.5, rel=1e-3)
+
+
+def test_a_spread_is_kept_above_a_share_of_what_is_there() -> None:
+    error = torch.full((1, 6, 400), 1e-6)
+    error[:, 4] = 0
+    change, recorded = torch.full((1, 6, 400), 0.3), torch.full((1, 6, 400), -0.4)
+    recorded[:, :, 200:] = 0
+    made = spread_of(error, change, recorded, SpreadSpec(temperature=2.0, share=0.1, ceiling=1.0))
+    assert not made[:, 4].any()
+    assert torch.allclose(made[:, :4, :150], torch.tensor(2 * 0.1 * 0.5))
+    assert torch.allclose(made[:, :4, 250:], torch.tensor(2 * 0.1 * 0.3))
 
 
 def test_expected_errors_lean_on_those_around() -> None:

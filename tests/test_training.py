@@ -23,10 +23,11 @@ from seisdiff.networks.unet import UNet
 from seisdiff.networks.views import views_of
 from seisdiff.pretrained import WEIGHTS, find_model, model_card, model_digest, shipped_models
 from seisdiff.restorers.base import Batch
+from seisdiff.restorers.first import with_first_guess
 from seisdiff.restorers.unet import UnetRestorer, UnetSpec
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
-from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model, with_first_guess
+from seisdiff.training import Tick, TrainRecipe, balanced_loss, load_train_recipe, train_model
 
 SCENES = {
     "small": SceneRecipe.model_validate(
@@ -141,7 +142,7 @@ def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> Non
 def test_training_and_work_begin_with_the_same_guess(task: str, first: dict[str, object], tmp_path: Path) -> None:
     made = recipe(task, steps=2, first=first)
     folder = train_model(made, SCENES, tmp_path)
-    pair = with_first_guess(PairStream(made.stream, SCENES, made.task, 0).batch(0), made)
+    pair = with_first_guess(made.task, made.first, PairStream(made.stream, SCENES, made.task, 0).batch(0))
     number = int(pair.found.norm(dim=(1, 2)).argmax())
     one, largest = slice(number, number + 1), float(pair.largest[number])
     start = pair.start_ms[one, None].double().expand(1, 8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen
+from seisdiff.networks.inputs import advance, advance_of, levels, network_inputs, seen, trace_levels
 from seisdiff.networks.pooling import FrequencyLowCut, make_pooling
 from seisdiff.networks.transfers import settle, to_device, to_host
 from seisdiff.networks.unet import UNet, UNetSpec
@@ -116,6 +116,39 @@ class TestInputs:
         counted = seen(data) & live[..., None]
         ratio = levels(data * gain, counted) / (levels(data, counted) * gain)
         assert float((ratio.log() - ratio.log().mean()).abs().max()) < 0.25
+
+    def test_levels_follow_traces_where_asked_for_dead_ones_too(self) -> None:
+        offset, live = torch.linspace(-700, 700, 15).expand(2, -1), torch.ones(2, 15, dtype=torch.bool)
+        live[:, [0, 4, 5, 11, 14]] = False
+        made = torch.randn(2, 15, 800, generator=torch.Generator().manual_seed(5))
+        size = torch.exp(0.15 * torch.arange(15.0))[:, None]  # 18 dB from end to end
+        level = self.along(made * size * live[..., None], live, offset)[1]
+        off = torch.log(level / size)[:, :, 50:-50]
+        assert float((off - off.mean()).abs().max()) < 0.2
+        shown, of_all = self.along(made * live[..., None], live, offset, 0.0)
+        assert of_all.shape == (2, 1, 800)
+        assert torch.equal(shown, shown_of(made * live[..., None], live, offset, 700.0)[0])
+
+    def test_levels_of_traces_are_bounded_and_far_from_live_ones_those_of_all(self) -> None:
+        live = torch.zeros(1, 200, dtype=torch.bool)
+        live[:, :4] = True
+        data = torch.randn(1, 200, 400, generator=torch.Generator().manual_seed(6)) * live[..., None]
+        data[:, :4] *= torch.exp(2 * torch.arange(4.0))[:, None]
+        counted = seen(data) & live[..., None]
+        level = trace_levels(data, counted, levels(data, counted), 4.0)[0, :, 0]
+        assert float(level.max()) <= 20.1
+        assert torch.equal(level[100:], torch.full((100,), float(level[100])))
+        assert bool(level.isfinite().all())
+        one = trace_levels(data[:, :1], counted[:, :1], levels(data[:, :1], counted[:, :1]), 4.0)
+        assert float(one) == pytest.approx(1.0, abs=1e-3)
+        nothing = trace_levels(0 * data, 0 * counted > 0, levels(0 * data, counted), 4.0)
+        assert torch.equal(nothing, torch.ones(1, 200, 1))
+
+    def along(
+        self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, width: float = 4.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        late = torch.ones(1, 1, 1, dtype=torch.bool)
+        return network_inputs(data, live, offset, 700.0, 0 * offset, torch.zeros_like(data), late, width)
 
     def test_balanced_gathers_have_a_root_mean_square_of_one(self) -> None:
         data, live, offset = self.gather()

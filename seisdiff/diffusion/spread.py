@@ -1,8 +1,9 @@
 """How far off an answer may be, sample by sample, and draws that stray from it as far as that.
 
 What a network expects of its own error is right on average, but too sure in some places and too unsure in others. It is
-shrunk towards what it expects around, kept above a share of what it expects of the whole gather at that time, and
-below some times what was taken out or put in there; what of each was fitted once, and stands in the model's card.
+shrunk towards what it expects around, kept above a share of what it expects of the whole gather at that time and of the
+amplitude there, and below some times what was taken out or put in there; what of each was fitted once, and stands in
+the model's card.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ class SpreadSpec(BaseModel):
     temperature: float = Field(default=1.0, gt=0, description="by which the error that is expected is multiplied")
     around: float = Field(default=0.0, ge=0, le=1, description="how much that of neighbours counts instead of its own")
     floor: float = Field(default=0.0, ge=0, le=2, description="times that of all traces at the time: no less than that")
+    share: float = Field(
+        default=0.0, ge=0, le=1, description="times the amplitude around, recorded or put in: no less than that"
+    )
     ceiling: float | None = Field(
         default=None, gt=0, description="times the amplitude of what is changed around: no more than that"
     )
@@ -50,17 +54,19 @@ def steadied(error: torch.Tensor, where: torch.Tensor, around: float) -> torch.T
     return torch.where(where > 0, error ** (1 - around) * near**around, error)
 
 
-def spread_of(error: torch.Tensor, change: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:
+def spread_of(error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:
     """Return the standard deviation (gather, trace, time) of an answer.
 
-    `error` is what a network expects, zero where nothing is uncertain, and `change` what it takes out or puts in, both
-    of that shape.
+    `error` is what a network expects, zero where nothing is uncertain, `change` what it takes out of what is `recorded`
+    or puts in, all of that shape.
     """
     where = (error > 0).to(error.dtype)
     own = error.square() + spec.floor**2 * _of_all(error.square(), where) * where
     if spec.ceiling is not None:
-        most = spec.ceiling**2 * _around(change.square()).clamp_min(0)
+        most = spec.ceiling**2 * _around(change.square())
         own = own * most / (own + most).clamp_min(1e-30)
+    if spec.share > 0:
+        own = own + spec.share**2 * _around(recorded.square() + change.square()) * where
     return spec.temperature * own.sqrt()
 
 
@@ -78,7 +84,7 @@ def deviation(drawn: torch.Tensor, spread: torch.Tensor, signal: torch.Tensor, s
 
 def _around(power: torch.Tensor) -> torch.Tensor:
     """Return the mean of powers over 61 samples."""
-    return functional.avg_pool1d(power, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False)
+    return functional.avg_pool1d(power, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False).clamp_min(0)
 
 
 def _of_all(power: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

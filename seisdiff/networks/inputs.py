@@ -7,6 +7,9 @@ from torch.nn import functional
 
 BALANCE_SAMPLES = 97  # of each of two running means
 QUIETEST = 1e-3  # of the loudest level of a gather, below which levels are not followed
+RIDGE = 0.1  # of the squared width, that steadies slopes of levels along traces
+REACH, FAR_WEIGHT = 64, 1e-6  # traces on either side that levels along traces are made of; what the farthest count
+STEEPEST = 3.0  # natural logarithm of the largest level of a trace over that of all
 FLATTER = 0.3  # in likeness: by how much neighbours must be more alike without linear moveout to be left alone
 AMPLITUDE, LIVE, OFFSET, SEEN, FOUND, LATE = range(6)  # the channels
 
@@ -25,6 +28,32 @@ def levels(data: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
     level = level.clamp_min(QUIETEST * loudest) + (loudest == 0).to(data.dtype)
     power = (data / level * used).square().sum((1, 2), keepdim=True) / used.sum((1, 2), keepdim=True).clamp_min(1)
     return level * torch.where(power > 0, power.sqrt(), 1.0)
+
+
+def trace_levels(data: torch.Tensor, counted: torch.Tensor, level: torch.Tensor, width: float) -> torch.Tensor:
+    """Return the level (gather, trace, 1) of traces over that of all, smooth along the gather, for dead traces as well.
+
+    Logarithms of the root mean squares of what is `counted` (gather, trace, time), over the `level` (gather, 1, time)
+    of all traces, are fitted by a straight line around each trace, with normal weights of a standard deviation of
+    `width` traces (locally weighted regression; Cleveland, 1979). Near offsets of recorded shots are many times as
+    strong as others; what fills them is to be so too.
+    """
+    samples = counted.sum(-1, dtype=data.dtype)
+    power = (data / level * counted).square().sum(-1) / samples.clamp_min(1)
+    told = ((power > 0) & (2 * samples >= BALANCE_SAMPLES)).to(data.dtype)
+    size = 0.5 * torch.log(power.clamp_min(1e-12)) * told
+    away = torch.arange(-REACH, REACH + 1, dtype=data.dtype, device=data.device)
+    weight = torch.exp(-0.5 * (away / width).square()) + FAR_WEIGHT
+
+    def moment(values: torch.Tensor, power: int) -> torch.Tensor:
+        return functional.conv1d(values[:, None], (weight * away**power)[None, None], padding=REACH)[:, 0]
+
+    count, first, second = (moment(told, power) for power in (0, 1, 2))
+    second = second + RIDGE * width**2 * count
+    fitted = second * moment(size, 0) - first * moment(size, 1)
+    fitted = torch.where(count > 0, fitted / (count * second - first.square()).clamp_min(1e-30), 0.0)
+    mean = (fitted * told).sum(-1, keepdim=True) / told.sum(-1, keepdim=True).clamp_min(1)
+    return torch.exp((fitted - mean).clamp(-STEEPEST, STEEPEST))[..., None]
 
 
 def smooth(series: torch.Tensor) -> torch.Tensor:
@@ -91,7 +120,7 @@ def advance_mask(mask: torch.Tensor, samples: torch.Tensor | None) -> torch.Tens
 
 def network_inputs(
     data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest_offset: torch.Tensor | float,
-    advanced: torch.Tensor | None, found: torch.Tensor, late: torch.Tensor,
+    advanced: torch.Tensor | None, found: torch.Tensor, late: torch.Tensor, level_traces: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return inputs (gather, channel, trace, time) and the levels by which amplitudes were divided.
 
@@ -99,11 +128,15 @@ def network_inputs(
     the answer comes back. Channels are the balanced amplitudes, 1 on live traces, the absolute offset over the largest
     one of the survey (the same whatever the unit of length is), 1 where a trace is not muted, what was `found` of the
     answer beforehand, in the balance of the amplitudes, and 1 where it is `late` (gather, trace, time) enough for
-    something to be found.
+    something to be found. Levels follow the times and, smoothly over `level_traces`, the traces too unless that is 0.
     """
     there = advance_mask(seen(data), advanced)
     data = advance(data, advanced) * there
-    level = levels(data, there & live[..., None])
+    counted = there & live[..., None]
+    level = levels(data, counted)
+    if level_traces > 0:
+        along = trace_levels(data, counted, level, level_traces)
+        level = along * levels(data / along, counted)
     place = (offset.abs() / largest_offset).clamp(0, 2).to(data.dtype)
     shape = data.shape
     channels = (

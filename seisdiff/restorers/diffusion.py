@@ -57,7 +57,7 @@ class DiffusionRestorer(UnetRestorer):
         for number in range(0, count, 2):
             best, error, odd = self.predicted(batch, guided, self.rate, self._noise(batch, number // 2)).unbind(1)
             answer = guided + self.diffusion.share * (best - guided) * may_change
-            spread = spread_of(error.clamp_min(0) * may_change, answer, self.diffusion.spread)
+            spread = spread_of(error.clamp_min(0) * may_change, answer, batch.data, self.diffusion.spread)
             if number + 1 == count:
                 signal = self.applied(batch, answer * (spread > 0))
                 answer = answer + deviation(odd, spread, signal, self.diffusion.spread)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from seisdiff.networks.inputs import seen
 from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.restorers.first_radon import multiples_of_pairs
 from seisdiff.restorers.fk import FkRestorer, FkSpec
@@ -51,6 +53,11 @@ class FirstGuess:
         if self.restorer is None:
             return torch.zeros_like(batch.data)
         return (batch.data - self.restorer.restore(batch).signal) * batch.live[..., None]
+
+
+def with_first_guess(task: Task, first: FirstSpec | None, pair: Pair) -> Pair:
+    """Return training pairs with what a quick method finds, if there is to be one."""
+    return pair if first is None else replace(pair, found=first_guesses(task, first, pair) * seen(pair.degraded))
 
 
 def first_guesses(task: Task, first: FirstSpec, pair: Pair) -> torch.Tensor:

@@ -89,6 +89,7 @@ class UnetRestorer:
         first = recipe.get("first")
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)
         self.reduction = float(recipe.get("reduction_m_s", 0.0))
+        self.level_traces = float(recipe.get("level_traces", 0.0))
         self.passes = views_of(recipe, spec.passes, spec.views)
         network = copy.deepcopy(network).to(self.device)
         self.network = network.bfloat16() if self.dtype == torch.bfloat16 else network
@@ -180,7 +181,7 @@ class UnetRestorer:
             traces, known = finer_traces(traces, known, rate)
             ahead = advance_of(traces, live, place, step_ms, self.reduction)
             late = _late(None if batch.start is None else _ordered(batch.start[part], rows), times)
-            shown, level = network_inputs(traces, live, place, self.ref_offset, ahead, known, late)
+            shown, level = network_inputs(traces, live, place, self.ref_offset, ahead, known, late, self.level_traces)
             if noise is not None:
                 shown = torch.cat([shown, noise[part, None]], dim=1)
             if not bool(there.all()):
