@@ -157,7 +157,7 @@ def test_a_spread_is_kept_above_a_share_of_what_is_there() -> None:
     error[:, 4] = 0
     change, recorded = torch.full((1, 6, 400), 0.3), torch.full((1, 6, 400), -0.4)
     recorded[:, :, 200:] = 0
-    made = spread_of(error, change, recorded, SpreadSpec(temperature=2.0, share=0.1, ceiling=1.0))
+    made = spread_of(error, change, recorded, SpreadSpec(temperature=2.0, least=0.1, ceiling=1.0))
     assert not made[:, 4].any()
     assert torch.allclose(made[:, :4, :150], torch.tensor(2 * 0.1 * 0.5))
     assert torch.allclose(made[:, :4, 250:], torch.tensor(2 * 0.1 * 0.3))

@@ -27,7 +27,7 @@ class SpreadSpec(BaseModel):
     temperature: float = Field(default=1.0, gt=0, description="by which the error that is expected is multiplied")
     around: float = Field(default=0.0, ge=0, le=1, description="how much that of neighbours counts instead of its own")
     floor: float = Field(default=0.0, ge=0, le=2, description="times that of all traces at the time: no less than that")
-    share: float = Field(
+    least: float = Field(
         default=0.0, ge=0, le=1, description="times the amplitude around, recorded or put in: no less than that"
     )
     ceiling: float | None = Field(
@@ -65,8 +65,8 @@ def spread_of(error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor,
     if spec.ceiling is not None:
         most = spec.ceiling**2 * _around(change.square())
         own = own * most / (own + most).clamp_min(1e-30)
-    if spec.share > 0:
-        own = own + spec.share**2 * _around(recorded.square() + change.square()) * where
+    if spec.least > 0:
+        own = own + spec.least**2 * _around(recorded.square() + change.square()) * where
     return spec.temperature * own.sqrt()
 
 
