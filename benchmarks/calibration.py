@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, nargs="+")
     parser.add_argument("--draws", type=int, default=32)
-    parser.add_argument("--batches", type=int, default=12, help="batches of held-out scenes")
+    parser.add_argument("--batches", type=int, default=40, help="batches of held-out scenes")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
     parser.add_argument("--write", action="store_true", help="fit the temperature to the held-out scenes")
     parser.add_argument("--picture", type=Path)
