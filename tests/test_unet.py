@@ -139,6 +139,8 @@ class TestInputs:
         assert float(level.max()) <= 20.1
         assert torch.equal(level[100:], torch.full((100,), float(level[100])))
         assert bool(level.isfinite().all())
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(trace_levels(data, counted, levels(data, counted), 4.0)[0, :, 0], level)
         one = trace_levels(data[:, :1], counted[:, :1], levels(data[:, :1], counted[:, :1]), 4.0)
         assert float(one) == pytest.approx(1.0, abs=1e-3)
         nothing = trace_levels(0 * data, 0 * counted > 0, levels(0 * data, counted), 4.0)

@@ -38,11 +38,11 @@ def trace_levels(data: torch.Tensor, counted: torch.Tensor, level: torch.Tensor,
     `width` traces (locally weighted regression; Cleveland, 1979). Near offsets of recorded shots are many times as
     strong as others; what fills them is to be so too.
     """
-    samples = counted.sum(-1, dtype=data.dtype)
-    power = (data / level * counted).square().sum(-1) / samples.clamp_min(1)
-    told = ((power > 0) & (2 * samples >= BALANCE_SAMPLES)).to(data.dtype)
+    samples = counted.sum(-1, dtype=torch.float64)  # which autocast leaves as they are
+    power = (data / level * counted).square().sum(-1, dtype=torch.float64) / samples.clamp_min(1)
+    told = ((power > 0) & (2 * samples >= BALANCE_SAMPLES)).double()
     size = 0.5 * torch.log(power.clamp_min(1e-12)) * told
-    away = torch.arange(-REACH, REACH + 1, dtype=data.dtype, device=data.device)
+    away = torch.arange(-REACH, REACH + 1, dtype=torch.float64, device=data.device)
     weight = torch.exp(-0.5 * (away / width).square()) + FAR_WEIGHT
 
     def moment(values: torch.Tensor, power: int) -> torch.Tensor:
@@ -53,7 +53,7 @@ def trace_levels(data: torch.Tensor, counted: torch.Tensor, level: torch.Tensor,
     fitted = second * moment(size, 0) - first * moment(size, 1)
     fitted = torch.where(count > 0, fitted / (count * second - first.square()).clamp_min(1e-30), 0.0)
     mean = (fitted * told).sum(-1, keepdim=True) / told.sum(-1, keepdim=True).clamp_min(1)
-    return torch.exp((fitted - mean).clamp(-STEEPEST, STEEPEST))[..., None]
+    return torch.exp((fitted - mean).clamp(-STEEPEST, STEEPEST)).to(data.dtype)[..., None]
 
 
 def smooth(series: torch.Tensor) -> torch.Tensor:
