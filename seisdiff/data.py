@@ -150,7 +150,7 @@ def at_rate(pair: Pair, rate: float) -> Pair:
 
 
 def presented(
-    pair: Pair, reduction_m_s: float, level_traces: float = 0.0
+    pair: Pair, reduction_m_s: float, level_traces: float
 ) -> tuple[torch.Tensor, torch.Tensor, Pair, torch.Tensor | None]:
     """Return what a network is shown of a pair, the levels of balance, the pair in the moveout of what is shown, and
     by how many samples its traces are advanced for that."""

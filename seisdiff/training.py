@@ -283,7 +283,7 @@ class _Loop:
 
     def _loss(self, inputs: torch.Tensor, pair: Pair, level: torch.Tensor, number: int) -> torch.Tensor:
         """Return the loss of a batch; that of diffusion teaches besides, at pure noise, which error to expect."""
-        recipe, target = self.recipe, pair.target / level
+        recipe = self.recipe
         even = level.square().mean(1, keepdim=True).sqrt()  # of all traces, lest weak ones count like strong ones
 
         def loss(out: torch.Tensor, weight: torch.Tensor | float = 1.0) -> torch.Tensor:
@@ -293,6 +293,7 @@ class _Loop:
 
         if recipe.diffusion is None:
             return loss(self.model(inputs)[:, 0])
+        target = pair.target / level
         shown, noise_level, weight = noisy_inputs(inputs, target, recipe.task, recipe.diffusion, self._draws(number))
         out = self.model(shown, None, noise_level)
         regression = zone(inputs, recipe.task) * (noise_level == 1)[:, None, None]

@@ -86,11 +86,12 @@ def test_shapes_that_do_not_agree_are_refused() -> None:
 
 
 def shown_of(
-    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest: float, ahead: float | torch.Tensor = 0.0
-) -> tuple[torch.Tensor, torch.Tensor]:
+    data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, largest: float, ahead: float | torch.Tensor = 0.0,
+    level_traces: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Return what a network is shown where nothing is known before."""
-    late = torch.ones(1, 1, 1, dtype=torch.bool)
-    return network_inputs(data, live, offset, largest, ahead + torch.zeros_like(offset), torch.zeros_like(data), late)
+    late, ahead = torch.ones(1, 1, 1, dtype=torch.bool), ahead + torch.zeros_like(offset)
+    return network_inputs(data, live, offset, largest, ahead, torch.zeros_like(data), late, level_traces)
 
 
 def test_on_a_cpu_nothing_travels() -> None:
@@ -122,12 +123,15 @@ class TestInputs:
         live[:, [0, 4, 5, 11, 14]] = False
         made = torch.randn(2, 15, 800, generator=torch.Generator().manual_seed(5))
         size = torch.exp(0.15 * torch.arange(15.0))[:, None]  # 18 dB from end to end
-        level = self.along(made * size * live[..., None], live, offset)[1]
+        level = shown_of(made * size * live[..., None], live, offset, 700.0, level_traces=4.0)[1]
         off = torch.log(level / size)[:, :, 50:-50]
         assert float((off - off.mean()).abs().max()) < 0.2
-        shown, of_all = self.along(made * live[..., None], live, offset, 0.0)
+        data = made * live[..., None]
+        shown, of_all = shown_of(data, live, offset, 700.0, level_traces=0.0)
         assert of_all.shape == (2, 1, 800)
-        assert torch.equal(shown, shown_of(made * live[..., None], live, offset, 700.0)[0])
+        late = torch.ones(1, 1, 1, dtype=torch.bool)
+        untold, _ = network_inputs(data, live, offset, 700.0, 0 * offset, torch.zeros_like(data), late)
+        assert torch.equal(shown, untold)
 
     def test_levels_of_traces_are_bounded_and_far_from_live_ones_those_of_all(self) -> None:
         live = torch.zeros(1, 200, dtype=torch.bool)
@@ -145,12 +149,6 @@ class TestInputs:
         assert float(one) == pytest.approx(1.0, abs=1e-3)
         nothing = trace_levels(0 * data, 0 * counted > 0, levels(0 * data, counted), 4.0)
         assert torch.equal(nothing, torch.ones(1, 200, 1))
-
-    def along(
-        self, data: torch.Tensor, live: torch.Tensor, offset: torch.Tensor, width: float = 4.0
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        late = torch.ones(1, 1, 1, dtype=torch.bool)
-        return network_inputs(data, live, offset, 700.0, 0 * offset, torch.zeros_like(data), late, width)
 
     def test_balanced_gathers_have_a_root_mean_square_of_one(self) -> None:
         data, live, offset = self.gather()

@@ -45,10 +45,10 @@ def trace_levels(data: torch.Tensor, counted: torch.Tensor, level: torch.Tensor,
     away = torch.arange(-REACH, REACH + 1, dtype=torch.float64, device=data.device)
     weight = torch.exp(-0.5 * (away / width).square()) + FAR_WEIGHT
 
-    def moment(values: torch.Tensor, power: int) -> torch.Tensor:
-        return functional.conv1d(values[:, None], (weight * away**power)[None, None], padding=REACH)[:, 0]
+    def moment(values: torch.Tensor, order: int) -> torch.Tensor:
+        return functional.conv1d(values[:, None], (weight * away**order)[None, None], padding=REACH)[:, 0]
 
-    count, first, second = (moment(told, power) for power in (0, 1, 2))
+    count, first, second = (moment(told, order) for order in (0, 1, 2))
     second = second + RIDGE * width**2 * count
     fitted = second * moment(size, 0) - first * moment(size, 1)
     fitted = torch.where(count > 0, fitted / (count * second - first.square()).clamp_min(1e-30), 0.0)
