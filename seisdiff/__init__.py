@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seisdiff.report import write_report
     from seisdiff.scores import compare
     from seisdiff.sources import ReadOptions, open, open_survey  # noqa: A004
-    from seisdiff.survey import check_survey, make_survey, to_grid
+    from seisdiff.survey import check_survey, make_survey, select, to_grid
     from seisdiff.transfer import export, ingest, to_segy
 
 _HOME = {
@@ -40,6 +40,7 @@ _HOME = {
     "open_survey": "sources",
     "restore": "engine",
     "restore_file": "engine",
+    "select": "survey",
     "to_grid": "survey",
     "to_segy": "transfer",
     "write_report": "report",
@@ -64,6 +65,7 @@ __all__ = [
     "open_survey",
     "restore",
     "restore_file",
+    "select",
     "to_grid",
     "to_segy",
     "write_report",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -97,7 +98,9 @@ def recipe_values(
     OptionError for a method that does not exist, for options of another one and for a second value.
     """
     check_method(method)
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
+    }
     values = {field: given.pop(name) for name, field in TASK_OPTIONS[task].items() if name in given}
     values |= {name: _typed(values[name]) for name in ("start", "nmo") if name in values}
     _check_parameters(task, method, given)

@@ -13,22 +13,24 @@ import numpy as np
 import xarray as xr
 
 from seisdiff.config import RestoreRecipe
-from seisdiff.errors import OptionError
+from seisdiff.errors import OptionError, SurveyError
 from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.header_checks import feet_suspicion
 from seisdiff.lazy import is_chunked, lazy_pass
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
-from seisdiff.passes import Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
+from seisdiff.passes import WARNING, Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.pretrained import find_model, model_card, model_digest
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
 from seisdiff.restorers.diffusion import DiffusionOptions
 from seisdiff.restorers.unet import UnetSpec
 from seisdiff.segy import describe_gathers, quantise
 from seisdiff.sources import ReadOptions, container_of, open_survey
-from seisdiff.survey import check_survey, gather_bounds
+from seisdiff.survey import check_order, check_survey, gather_bounds, sample_interval, vertical_dim
 from seisdiff.units import Unit
 
+#: Sample intervals below this, in ms, look like seconds.
+_SECONDS_MS = 0.02
 #: Characters of a line of the text header that its number leaves.
 LONGEST_HISTORY = 76
 
@@ -72,13 +74,14 @@ def knows_spread(recipe: RestoreRecipe) -> bool:
     return isinstance(recipe.spec, DiffusionOptions) and recipe.spec.samples > 1
 
 
-def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = RunOptions()) -> xr.Dataset:
+def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = WARNING) -> xr.Dataset:
     """Restore a survey and return another, in memory; the one given is not changed and is read unit by unit.
 
     Where dask holds the samples the result is lazy: each unit is restored when its samples are asked for, to the same
     bits. Diffusion of two samples or more adds `spread` (trace, time), the standard deviation of what was restored.
     """
     survey = usable(survey, run.notify)
+    check_order(survey)
     restoration = prepare(recipe, survey, survey.attrs["sample_format"], run.notify)
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
     history = history_line(recipe) if run.history else None
@@ -133,6 +136,7 @@ class MemorySink:
 
     def __init__(self, template: xr.Dataset, history: str | None) -> None:
         self._dims = {name: template[name].dims for name in self._WRITTEN if name in template}
+        self._attrs = {name: template[name].attrs for name in self._dims}
         self._arrays = {name: np.empty(template[name].shape, template[name].dtype) for name in self._dims}
         self.survey = template.drop_vars([*self._WRITTEN, "live"], errors="ignore").copy(deep=True).load()
         self.survey.attrs["history"] = [*template.attrs.get("history", []), *([history] if history else [])]
@@ -150,7 +154,9 @@ class MemorySink:
             self.survey["trace_id_code"].values[filled_rows] = 1
         live = np.ones(self.survey.sizes["trace"], bool)
         live[dead_rows] = False
-        columns: dict[str, Any] = {name: (self._dims[name], array) for name, array in self._arrays.items()}
+        columns: dict[str, Any] = {
+            name: (self._dims[name], array, self._attrs[name]) for name, array in self._arrays.items()
+        }
         self.survey = self.survey.assign({**columns, "live": ("trace", live)})
 
 
@@ -242,9 +248,13 @@ def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     Says so, and where offsets look like feet that are taken for metres.
     """
     check_survey(survey)
+    if "offset" in survey and not np.isfinite(survey["offset"].values).all():
+        raise SurveyError("some offsets are no numbers; expected one (m) a trace, or none at all")
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
         notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")
+    if vertical_dim(survey) == "time" and 0 < sample_interval(survey) < _SECONDS_MS:
+        notify(f"warning: samples are {sample_interval(survey):.3g} ms apart: expected ms; are these seconds?")
     if suspicion := feet_suspicion(survey):
         notify(f"warning: {suspicion.what}; {suspicion.advice}")
     return survey

@@ -12,8 +12,8 @@ import xarray as xr
 from seisdiff.config import RestoreRecipe, make_recipe, recipe_values
 from seisdiff.engine import restore
 from seisdiff.errors import OptionError, SurveyError
-from seisdiff.grids import find_grid, onto_grid, survey_of
-from seisdiff.passes import RunOptions
+from seisdiff.grids import find_grid, is_survey, onto_grid, survey_of
+from seisdiff.passes import WARNING, RunOptions
 from seisdiff.restorers import DEFAULT_METHOD
 from seisdiff.survey import make_survey
 
@@ -32,7 +32,7 @@ def demultiple(
     zero_nonfinite: bool = False,
     dt_ms: float | None = None,
     offsets: np.ndarray | None = None,
-    run: RunOptions = RunOptions(),
+    run: RunOptions = WARNING,
     **parameters: Any,
 ) -> Data:
     """Take multiples out of NMO-corrected gathers, as the command of that name does, with its options.
@@ -59,7 +59,7 @@ def denoise(
     zero_nonfinite: bool = False,
     dt_ms: float | None = None,
     offsets: np.ndarray | None = None,
-    run: RunOptions = RunOptions(),
+    run: RunOptions = WARNING,
     **parameters: Any,
 ) -> Data:
     """Take noise out of gathers, as the command of that name does, with its options; data as for `demultiple`."""
@@ -80,7 +80,7 @@ def interpolate(
     zero_nonfinite: bool = False,
     dt_ms: float | None = None,
     offsets: np.ndarray | None = None,
-    run: RunOptions = RunOptions(),
+    run: RunOptions = WARNING,
     **parameters: Any,
 ) -> Data:
     """Fill dead traces or make new ones, as the command of that name does, with its options; data as for `demultiple`.
@@ -111,7 +111,7 @@ def _restored(
         raise SurveyError(f"expected a survey, a gridded xarray.Dataset or a numpy array, came {type(data).__name__}")
     if dt_ms is not None or offsets is not None:
         raise OptionError("dt_ms and offsets are for arrays; a dataset has its own")
-    if "amplitude" in data and "trace" in data["amplitude"].dims:
+    if is_survey(data):
         return restore(data, recipe, run)
     return _restored_grid(data, recipe, run)
 
@@ -127,8 +127,8 @@ def _restored_array(
     data: np.ndarray, recipe: RestoreRecipe, dt_ms: float | None, offsets: np.ndarray | None, run: RunOptions
 ) -> np.ndarray:
     if dt_ms is None or offsets is None:
-        missing = " and ".join(name for name, value in (("dt_ms", dt_ms), ("offsets", offsets)) if value is None)
-        raise OptionError(f"an array needs {missing}: the sample interval in ms, and one offset (m) a trace")
+        needs = {"dt_ms (the sample interval in ms)": dt_ms, "offsets (m, one a trace)": offsets}
+        raise OptionError(f"an array needs {' and '.join(name for name, value in needs.items() if value is None)}")
     survey = restore(make_survey(data, dt_ms=dt_ms, offset=np.asarray(offsets, np.float64)), recipe, run)
     samples = survey["amplitude"].values
     if data.ndim == 2:

@@ -20,8 +20,15 @@ _MASK = ("live", "trace_mask")
 _VERTICAL = ("time", "twt", "depth", "sample", "samples")
 _ALONG = ("offset", "angle", "channel", "receiver", "trace")
 _ENDS = ("source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y")
-_FEET = ("ft", "foot", "feet")
-_SECONDS = ("s", "second", "seconds")
+#: Units that attributes name, in m and ms.
+_LENGTHS = {"": 1.0, "m": 1.0, "km": 1e3, "cm": 1e-2, "ft": FOOT}
+_LENGTHS |= dict.fromkeys(("metre", "metres", "meter", "meters"), 1.0) | {"foot": FOOT, "feet": FOOT}
+_TIMES = {"": 1.0, "ms": 1.0, "s": 1e3, "us": 1e-3, "ns": 1e-6}
+_TIMES |= {
+    f"{prefix}second{end}": factor
+    for prefix, factor in (("", 1e3), ("milli", 1.0), ("micro", 1e-3))
+    for end in ("", "s")
+}
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,23 @@ def from_grid(dataset: xr.Dataset, *, with_missing: bool = False) -> xr.Dataset:
     return survey_of(find_grid(dataset, with_missing))
 
 
+def as_survey(data: xr.Dataset) -> xr.Dataset:
+    """Return the survey of a gridded dataset, a survey as it is; raises SurveyError for anything else."""
+    if not isinstance(data, xr.Dataset):
+        raise SurveyError(f"expected a survey or a gridded xarray.Dataset, came {type(data).__name__}")
+    return data if is_survey(data) else from_grid(data)
+
+
+def is_survey(dataset: xr.Dataset) -> bool:
+    """Tell a survey from a grid: its samples lie trace after trace."""
+    return "amplitude" in dataset and "trace" in dataset["amplitude"].dims
+
+
 def find_grid(dataset: xr.Dataset, with_missing: bool = False) -> Grid:
     """Find out where the traces of a gridded dataset are; see `from_grid`."""
     amplitude = _named(dataset.variables, _AMPLITUDE, "variable of amplitudes")
+    if dataset[amplitude].dtype.kind not in "iuf":
+        raise SurveyError(f"{amplitude} has dtype {dataset[amplitude].dtype}; expected real numbers")
     dims = [str(dim) for dim in dataset[amplitude].dims]
     vertical = _named(dims, _VERTICAL, f"vertical dim of {amplitude}")
     along = _named(dims, _ALONG, f"dim along the gathers of {amplitude}")
@@ -125,7 +146,8 @@ def onto_grid(survey: xr.Dataset, grid: Grid) -> xr.Dataset:
         changed[grid.mask] = _placed(survey["live"].data, grid, data[grid.mask])
     if "spread" in survey:
         changed["spread"] = _placed(survey["spread"].data, grid, xr.zeros_like(data[grid.amplitude]), grid.vertical)
-    return data.assign(changed)
+    told = {"history": survey.attrs["history"]} if "seisdiff_layout" in data.attrs else {}
+    return data.assign(changed).assign_attrs(told)
 
 
 def _named(there: Any, names: Sequence[str], what: str) -> str:
@@ -145,7 +167,7 @@ def _traces_there(grid: Grid) -> np.ndarray:
 def _flat_samples(grid: Grid) -> Any:
     """Return the samples (trace, time) of the traces in float32 or float64, an array of dask where it was one."""
     samples = grid.samples
-    kind = np.float64 if samples.dtype == np.float64 else np.float32
+    kind = np.promote_types(samples.dtype, np.float32)
     if samples.chunks is None:
         flat = samples.values.reshape(-1, samples.shape[-1])[grid.cells].astype(kind, copy=False)
         return _without_empty(flat, grid.empty)
@@ -170,7 +192,7 @@ def _numbers(grid: Grid, places: Sequence[np.ndarray]) -> tuple[list[str], list[
     """Return the header words that number gathers, and their values by gather, counted from 0 where there are none."""
     names = [_word(grid.dataset, dim) for dim in grid.lead]
     values = [grid.dataset[dim].values[place] for dim, place in zip(grid.lead, places, strict=True)]
-    whole = [np.array_equal(value, np.rint(value)) for value in values]
+    whole = [value.dtype.kind in "iuf" and np.array_equal(value, np.rint(value)) for value in values]
     return names or ["all"], [
         value.astype(np.int64) if exact else place.astype(np.int64)
         for value, place, exact in zip(values, places, whole, strict=True)
@@ -205,7 +227,7 @@ def _columns(grid: Grid, places: Sequence[np.ndarray]) -> dict[str, tuple[str, n
         index = tuple(places[grid.dims.index(str(dim))] for dim in variable.dims)
         values = variable.values[index]
         if FIELDS[field].kind in ("length", "coordinate", "elevation"):
-            values = values.astype(np.float64) * (FOOT if _unit(variable, "length") in _FEET else 1.0)
+            values = values.astype(np.float64) * _factor(str(name), variable, "length", needed=field == "offset")
         columns[field] = ("trace", values)
     if "offset" not in columns and all(name in columns for name in _ENDS):
         x, y, other_x, other_y = (columns[name][1] for name in _ENDS)
@@ -213,10 +235,16 @@ def _columns(grid: Grid, places: Sequence[np.ndarray]) -> dict[str, tuple[str, n
     return columns
 
 
-def _unit(variable: xr.Variable, kind: str) -> str:
-    """Return the unit that the attributes of a variable name, as a word: xarray's `units`, MDIO's `unitsV1`."""
-    told = variable.attrs.get("units") or (variable.attrs.get("unitsV1") or {}).get(kind) or ""
-    return str(told).lower()
+def _factor(name: str, variable: xr.Variable, kind: str, needed: bool = True) -> float:
+    """Return what makes m or ms of a variable's values, by the unit that xarray's `units` or MDIO's `unitsV1` names.
+
+    Raises SurveyError for a unit that is unknown and `needed`, for angles stand in for some coordinates.
+    """
+    told = str(variable.attrs.get("units") or (variable.attrs.get("unitsV1") or {}).get(kind) or "")
+    known = _TIMES if kind == "time" else _LENGTHS
+    if told.lower() not in known and needed:
+        raise SurveyError(f"{name} has units {told!r}; expected one of {', '.join(word for word in known if word)}")
+    return known.get(told.lower(), 1.0)
 
 
 def _vertical(dataset: xr.Dataset, dim: str) -> np.ndarray:
@@ -225,9 +253,7 @@ def _vertical(dataset: xr.Dataset, dim: str) -> np.ndarray:
     axis = dataset[dim]
     if axis.dtype.kind == "m":
         return axis.values / np.timedelta64(1, "ms")
-    if dim == "depth":
-        return axis.values.astype(np.float64) * (FOOT if _unit(axis.variable, "length") in _FEET else 1.0)
-    return axis.values.astype(np.float64) * (1e3 if _unit(axis.variable, "time") in _SECONDS else 1.0)
+    return axis.values.astype(np.float64) * _factor(dim, axis.variable, "length" if dim == "depth" else "time")
 
 
 def _attrs(grid: Grid, keys: Sequence[str]) -> dict:
@@ -244,10 +270,17 @@ def _placed(values: Any, grid: Grid, original: xr.DataArray, *last: str) -> xr.D
     depth = shape[len(grid.dims) :]
     if isinstance(values, np.ndarray):
         flat = before.values.reshape(-1, *depth).copy()
-        flat[grid.cells] = values
+        flat[grid.cells] = _of_kind(values, dtype)
     else:
-        flat = _scattered(values, grid.cells, before.data.reshape(-1, *depth))
+        flat = _scattered(_of_kind(values, dtype), grid.cells, before.data.reshape(-1, *depth))
     return before.copy(data=flat.reshape(shape).astype(dtype)).transpose(*original.dims)
+
+
+def _of_kind(values: Any, dtype: np.dtype) -> Any:
+    """Return samples as a dtype holds them: of integers the nearest, at most the largest."""
+    if dtype.kind not in "iu" or values.dtype.kind != "f":
+        return values.astype(dtype)
+    return np.clip(np.rint(values.astype(np.float64)), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
 
 def _scattered(values: Any, cells: np.ndarray, flat: Any) -> Any:

@@ -41,11 +41,14 @@ def lazy_pass(work: Pass, memory_gib: float, history: str | None, outputs: int =
         made.append(delayed(_made)(make, unit, read.isel(trace=traces, gather=unit.gathers), codes))
     names = [name for name in ("amplitude", "raw_exception", "trace_header", "trace_id_code") if name in template]
     columns: dict[str, Any] = {
-        name: (template[name].dims, _joined(made, units, name, template[name])) for name in names
+        name: (template[name].dims, _joined(made, units, name, template[name]), template[name].attrs) for name in names
     }
     columns["live"] = ("trace", _joined(made, units, "live", np.empty(template.sizes["trace"], bool)))
     if outputs > 1:
-        columns["spread"] = (template["amplitude"].dims, _joined(made, units, "spread", template["amplitude"]))
+        columns["spread"] = (
+            template["amplitude"].dims, _joined(made, units, "spread", template["amplitude"]),
+            template["amplitude"].attrs,
+        )  # fmt: skip
     result = template.assign(columns)
     result.attrs["history"] = [*template.attrs.get("history", []), *([history] if history else [])]
     return result

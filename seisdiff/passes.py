@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ def silent(*_: object) -> None:
     """Say nothing: the default for progress and notices."""
 
 
+def warn(text: str) -> None:
+    """Turn notices that begin with "warning: " into Python's warnings, and leave the others out."""
+    if text.startswith("warning: "):
+        warnings.warn(text.removeprefix("warning: "), stacklevel=2)
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a run goes about its work, which never changes its answer.
@@ -50,6 +57,10 @@ class RunOptions:
     notify: Notify = silent
     elsewhere: Elsewhere | None = None
     share: tuple[int, int] | None = None
+
+
+#: How surveys in memory are restored unless something else is asked for.
+WARNING = RunOptions(notify=warn)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def open(source: str | Path, **reading: Any) -> xr.Dataset:  # noqa: A001 - seis
 
     Options are those of the command line: `gather`, `sort`, `key`, `mapping`, `units`, `dt_ms` and `axis`, see
     `reading_options`. `open_survey` is this function for programs that hold ReadOptions. Raises a SeisdiffError for
-    a file that is none, and for options that are unknown or given with a store.
+    a file that is none, and for options that cannot be or are given with a store.
     """
     return open_survey(source, reading_options(**reading))
 

@@ -27,6 +27,7 @@ Trace-ordered arrays are a CF contiguous ragged array: gather number g holds the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -89,10 +90,12 @@ def make_survey(
     Traces must come gather by gather. `axis="depth"` takes `dt_ms` and `start_ms` as m. `trace_values` adds further
     per-trace variables in SI units. Raises SurveyError where shapes disagree or a gather's traces are apart.
     """
-    samples = np.asarray(amplitude)
+    samples = real_samples(amplitude)
     samples = samples if samples.dtype == np.float64 else samples.astype(np.float32, copy=False)
     if samples.ndim not in (2, 3):
         raise SurveyError(f"amplitude has {samples.ndim} dimensions; expected (trace, time) or (gather, trace, time)")
+    if not samples.shape[-1]:
+        raise SurveyError(f"amplitude has shape {samples.shape}: traces without samples")
     lead = samples.shape[:-1]
     samples = samples.reshape(-1, samples.shape[-1])
     numbers = _per_trace("gather", _default_gathers(lead) if gather is None else gather, lead)
@@ -142,6 +145,60 @@ def survey_attrs(
         "length_unit": length_unit,
         "history": list(history),
     }
+
+
+def real_samples(values: np.ndarray) -> np.ndarray:
+    """Return samples as an array; raises SurveyError where they are no real numbers or some are masked."""
+    if np.ma.isMaskedArray(values):
+        raise SurveyError("a masked array: expected one without a mask; give .filled(0), as dead traces are zero")
+    samples = np.asarray(values)
+    if samples.dtype.kind not in "iuf":
+        raise SurveyError(f"samples have dtype {samples.dtype}; expected real numbers")
+    return samples
+
+
+def select(survey: xr.Dataset, *, gather: Any = None, trace: Any = None) -> xr.Dataset:
+    """Return a survey of some of the gathers, or of some of the traces, of another.
+
+    `gather` and `trace` are positions or bools, as numpy takes them; traces stay in the order of the survey, and
+    gathers of which no trace is left are left out. Samples stay lazy where they are. (`Dataset.isel` chooses traces
+    without their gathers, or gathers without their traces.)
+    """
+    bounds = gather_bounds(survey)
+    number = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    kept = np.ones(len(number), bool)
+    if gather is not None:
+        kept &= _chosen(gather, len(bounds) - 1)[number]
+    if trace is not None:
+        kept &= _chosen(trace, len(number))
+    fold = np.bincount(number[kept], minlength=len(bounds) - 1)
+    part = survey.isel(trace=np.flatnonzero(kept), gather=np.flatnonzero(fold))
+    return part.assign(fold=("gather", fold[fold > 0].astype(np.int64)))
+
+
+def _chosen(places: Any, count: int) -> np.ndarray:
+    chosen = np.zeros(count, bool)
+    try:
+        chosen[places] = True
+    except IndexError as error:
+        raise SurveyError(f"cannot choose from {count}: {error}") from None
+    return chosen
+
+
+def check_order(survey: xr.Dataset) -> None:
+    """Raise SurveyError where a trace lies in a gather of another number; reads the words that number gathers."""
+    keys = survey.attrs["gather_keys"]
+    for key in keys:
+        number = "gather" if len(keys) == 1 else f"gather_{key}"
+        if key not in survey or number not in survey or survey[key].dims != ("trace",):
+            continue
+        mine, wanted = survey[key].values, np.repeat(survey[number].values, survey["fold"].values)
+        wrong = np.flatnonzero(mine != wanted)
+        if len(wrong):
+            raise SurveyError(
+                f"trace {wrong[0] + 1} has {key} {mine[wrong[0]]} and lies in gather {wanted[wrong[0]]}: traces are no "
+                "longer gather by gather; choose with seisdiff.select, and sort when opening a file"
+            )
 
 
 def check_survey(survey: xr.Dataset) -> None:
@@ -247,10 +304,14 @@ def _wrong_axis(survey: xr.Dataset) -> list[str]:
 def _wrong_folds(survey: xr.Dataset) -> list[str]:
     if "fold" not in survey or "amplitude" not in survey:
         return []
+    if survey["fold"].dims != ("gather",):
+        return [f"fold has dims {survey['fold'].dims}, expected (gather); choose gathers with seisdiff.select"]
     fold = survey["fold"].values
     faults = ["fold holds values below 1"] if len(fold) and fold.min() < 1 else []
     if fold.sum() != survey.sizes["trace"]:
-        faults.append(f"fold adds up to {fold.sum()} traces, amplitude has {survey.sizes['trace']}")
+        faults.append(
+            f"fold adds up to {fold.sum()} traces, amplitude has {survey.sizes['trace']}; choose with seisdiff.select"
+        )
     return faults
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, cut_traces
-from seisdiff.grids import from_grid
+from seisdiff.grids import as_survey
 from seisdiff.ledger import Ledger
 from seisdiff.new_geometry import Geometry, plan_geometry
 from seisdiff.outputs import open_sink
@@ -55,7 +55,7 @@ def to_segy(
     name = str(target)
     if container_of(name) == "zarr":
         raise OptionError(f"{name}: to_segy writes SEG-Y or SU; a dataset writes its own store: survey.to_zarr(...)")
-    traces = survey if "amplitude" in survey and "trace" in survey["amplitude"].dims else from_grid(survey)
+    traces = as_survey(survey)
     check_survey(traces)
     lines = list(traces.attrs.get("history", [])) if run.history else []
     traces, geometry = _with_history(traces, lines[:-1]), plan_geometry(traces)

@@ -25,6 +25,9 @@ TASKS = [
 ]
 
 
+ARRAY = {"dt_ms": 4.0, "offsets": np.arange(64.0)}
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A line of four gathers, the ninth trace of each dead."""
@@ -178,11 +181,25 @@ def test_a_file_is_replaced_only_when_told(path: Path) -> None:
         (lambda line: sd.denoise(line, method="fx", lenght=3), OptionError, "lenght"),
         (lambda line: sd.demultiple(line, dt_ms=4), OptionError, "dt_ms and offsets are for arrays"),
         (lambda line: sd.demultiple(line["amplitude"]), SurveyError, "came DataArray"),
-        (lambda line: sd.demultiple(line["amplitude"].values), OptionError, "needs dt_ms and offsets"),
+        (lambda line: sd.demultiple(line["amplitude"].values), OptionError, "needs dt_ms .* and offsets"),
         (lambda line: sd.denoise(line["amplitude"].values, dt_ms=4, offsets=[1, 2]), SurveyError, "one value a trace"),
         (lambda line: sd.demultiple(line.drop_vars("fold")), SurveyError, "no variable fold"),
         (lambda line: sd.demultiple(xr.Dataset()), SurveyError, "no variable of amplitudes"),
         (lambda line: sd.to_segy(line, "out.zarr"), OptionError, "to_zarr"),
+        (lambda line: sd.to_segy(line["amplitude"].values, "out.sgy"), SurveyError, "came ndarray"),
+        (lambda line: sd.demultiple(line.sortby("offset")), SurveyError, "lies in gather .* seisdiff.select"),
+        (lambda line: sd.demultiple(line.isel(gather=0)), SurveyError, "fold has dims .* seisdiff.select"),
+        (lambda line: sd.demultiple(line.isel(trace=slice(0, 5))), SurveyError, "adds up to .* seisdiff.select"),
+        (lambda line: sd.demultiple(line.assign(offset=line["offset"] * np.nan)), SurveyError, "offsets are no"),
+        (lambda line: sd.demultiple(line, model="demultiple-diffusion"), OptionError, "add --method diffusion"),
+        (
+            lambda line: sd.denoise(line, method="diffusion", model=Path("denoise-unet")),
+            OptionError,
+            "add --method unet",
+        ),
+        (lambda line: sd.denoise(np.ma.masked_less(line["amplitude"].values, 0), **ARRAY), SurveyError, "filled"),
+        (lambda line: sd.denoise(line["amplitude"].values * 1j, **ARRAY), SurveyError, "complex"),
+        (lambda line: sd.denoise(line["amplitude"].values[:, :0], **ARRAY), SurveyError, "without samples"),
         (lambda line: sd.open("missing.sgy"), SeisdiffError, "missing.sgy"),
         (lambda line: sd.open("missing.sgy", units="km"), SeisdiffError, "'km' is unknown"),
     ],
@@ -191,3 +208,27 @@ def test_faults_are_one_line(call, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as raised:
         call(small_line().full)
     assert "\n" not in str(raised.value)
+
+
+def test_what_a_command_warns_of_is_a_warning_in_python() -> None:
+    line = small_line().full
+    with pytest.warns(UserWarning, match="all offsets are zero"):
+        sd.denoise(line.assign(offset=0 * line["offset"]), method="fx")
+    with pytest.warns(UserWarning, match="are these seconds"):
+        sd.denoise(line["amplitude"].values, dt_ms=0.004, offsets=line["offset"].values, method="fx")
+
+
+def test_attributes_of_samples_stay() -> None:
+    line = small_line().full
+    line["amplitude"].attrs["units"] = "Pa"
+    for given in (line, line.chunk()):
+        assert sd.denoise(given, method="fx")["amplitude"].attrs == {"units": "Pa"}
+
+
+def test_a_survey_that_xarray_saved_opens_as_one(path: Path) -> None:
+    survey = sd.open(path)
+    folder = path.with_name("saved.zarr")
+    survey.to_zarr(folder, consolidated=False, zarr_format=3)
+    xr.testing.assert_identical(sd.open(folder).load().reset_coords(), survey.load().reset_coords())
+    sd.to_segy(sd.open(folder), path.with_name("back.sgy"))
+    assert filecmp.cmp(path.with_name("back.sgy"), path, shallow=False)

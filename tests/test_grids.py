@@ -185,3 +185,43 @@ def test_a_gather_alone_is_a_grid_too() -> None:
     back = sd.from_grid(grid)
     assert back["fold"].values.tolist() == [2]
     np.testing.assert_array_equal(back["amplitude"].values, survey["amplitude"].values)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_integers_are_rounded_and_clipped(line: xr.Dataset, dtype: str, lazy: bool) -> None:
+    largest = np.iinfo(dtype).max
+    scaled = line["amplitude"] * (1.2 * largest / float(np.abs(line["amplitude"]).max()))
+    exact = np.clip(np.rint(scaled.values.astype(float)), -largest, largest)
+    grid = mdio(line.assign(amplitude=(("trace", "time"), exact)), dtype)
+    wanted = sd.denoise(sd.from_grid(grid), method="fx")["amplitude"].values
+    made = sd.denoise(grid.chunk() if lazy else grid, method="fx")["amplitude"]
+    assert made.dtype == dtype
+    info = np.iinfo(dtype)
+    rounded = np.clip(np.rint(wanted.astype(float)), info.min, info.max)
+    assert np.array_equal(made.values.reshape(rounded.shape), rounded)
+    gone = grid.assign(amplitude=grid["amplitude"].where(grid["offset"] != grid["offset"][5], 0))
+    gone["trace_mask"] = gone["trace_mask"] & (gone["offset"] != gone["offset"][5])
+    filled = sd.interpolate(gone, method="pocs")["amplitude"]
+    assert filled.dtype == grid["amplitude"].dtype
+    assert np.array_equal(filled.isel(offset=slice(6, None)), grid["amplitude"].isel(offset=slice(6, None)))
+    assert filled.isel(offset=5).any()
+
+
+def test_units_of_axes_are_understood_or_refused(line: xr.Dataset, expected: np.ndarray) -> None:
+    def with_units(dim: str, factor: float, units: str) -> xr.Dataset:
+        return mdio(line).assign_coords({dim: (dim, mdio(line)[dim].values * factor, {"units": units})})
+
+    for told in (with_units("time", 1e3, "us"), with_units("time", 1e-3, "seconds"), with_units("offset", 1e-3, "km")):
+        close = np.abs(sd.demultiple(told)["amplitude"].values - expected).max()
+        assert close < 1e-4 * np.abs(expected).max()
+    for dim in ("time", "offset"):
+        with pytest.raises(SurveyError, match=f"{dim} has units 'furlong'; expected one of m"):
+            sd.from_grid(with_units(dim, 1, "furlong"))
+    with pytest.raises(SurveyError, match="complex"):
+        sd.from_grid(mdio(line, "complex64"))
+
+
+def test_gathers_without_numbers_are_counted(line: xr.Dataset) -> None:
+    grid = mdio(line).assign_coords(cdp=[f"line {number}" for number in range(GATHERS)])
+    assert sd.from_grid(grid)["gather"].values.tolist() == list(range(GATHERS))

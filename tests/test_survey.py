@@ -7,7 +7,16 @@ import pytest
 import xarray as xr
 
 from seisdiff.errors import SurveyError
-from seisdiff.survey import check_survey, gather_bounds, make_survey, sample_interval, to_grid, vertical_dim
+from seisdiff.survey import (
+    check_order,
+    check_survey,
+    gather_bounds,
+    make_survey,
+    sample_interval,
+    select,
+    to_grid,
+    vertical_dim,
+)
 
 
 def a_survey() -> xr.Dataset:
@@ -129,3 +138,25 @@ def test_grids_that_cannot_be_are_refused() -> None:
     for step in (0.0, -5.0, np.nan):
         with pytest.raises(SurveyError, match="offset_step"):
             to_grid(a_survey(), offset_step=step)
+
+
+def test_part_of_a_survey_is_one() -> None:
+    survey = make_survey(np.arange(60.0).reshape(4, 5, 3), dt_ms=4, offset=np.arange(5.0), gather=np.arange(4) + 7)
+    some = select(survey, gather=[2, 0])
+    check_survey(some)
+    assert some["gather"].values.tolist() == [7, 9]
+    assert np.array_equal(some["amplitude"].values, survey["amplitude"].values[[*range(5), *range(10, 15)]])
+    near = select(survey, gather=slice(1, None), trace=survey["offset"].values < 2)
+    assert near["fold"].values.tolist() == [2, 2, 2]
+    assert near["offset"].values.tolist() == [0, 1] * 3
+    assert select(survey, trace=slice(5, 10))["gather"].values.tolist() == [8]
+    check_order(near)
+    with pytest.raises(SurveyError, match="cannot choose from 4"):
+        select(survey, gather=[4])
+
+
+def test_traces_that_are_not_gather_by_gather_are_told() -> None:
+    survey = make_survey(np.ones((3, 5, 4)), dt_ms=4, offset=np.arange(5.0), gather=np.arange(3) + 7)
+    check_order(survey)
+    with pytest.raises(SurveyError, match="trace 1 has cdp 8 and lies in gather 7"):
+        check_order(survey.isel(trace=[*range(5, 10), *range(5), *range(10, 15)]))

@@ -7,7 +7,7 @@ from seisdiff.cli import options as opt
 
 def ingest(
     source: opt.Input,
-    target: opt.Output,
+    target: opt.Store,
     gather: opt.GatherKeys = None,
     sort: opt.SortKeys = None,
     key: opt.Keys = None,

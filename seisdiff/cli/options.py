@@ -18,6 +18,7 @@ RUNNING = "How the run goes"
 
 Input = Annotated[str, typer.Argument(metavar="IN", help="A .sgy, .segy or .su file, or a .zarr store.")]
 Output = Annotated[str, typer.Argument(metavar="OUT", help="What to write: .sgy, .segy, .su or .zarr.")]
+Store = Annotated[str, typer.Argument(metavar="OUT", help="The store to write: a name that ends in .zarr.")]
 Outputs = Annotated[
     list[str] | None,
     typer.Argument(
@@ -137,8 +138,8 @@ Share = Annotated[
         "--share",
         metavar="K/N",
         rich_help_panel=RUNNING,
-        help="Do every N-th unit from the K-th on, and leave the rest to others that do the same at any time; the last "
-        "completes OUT. For arrays of jobs; go on with one by the same command.",
+        help="Do part K of N, for arrays of jobs, which may run at any time and on any machine that shares the folder; "
+        "the last to finish completes OUT. A part that was killed goes on when its command is run again.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]

@@ -85,6 +85,11 @@ class UnetRestorer:
         self.dtype = _precision(spec.precision, self.device)
         folder = find_model(spec.model or f"{task}-{self.kind}")
         network = load_unet(folder, task)
+        kind = "diffusion" if network.spec.noise_level else "unet"
+        if kind != self.kind:
+            raise OptionError(
+                f"the model in {folder} is one of the method {kind}: add --method {kind}, or name another"
+            )
         recipe = model_card(folder)["recipe"]
         first = recipe.get("first")
         self.first = FirstGuess(task, FirstSpec.model_validate(first) if first else None, self.ref_offset)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.table import Column, Table
 
 from seisdiff.errors import OptionError, SurveyError
+from seisdiff.grids import as_survey
 from seisdiff.scores.figures import energies, live_samples, ratio_db
 from seisdiff.scores.gather import GatherScores, Scores, difference, score_gather
 from seisdiff.survey import gather_bounds, vertical_dim
@@ -84,12 +85,15 @@ def compare(
 ) -> Comparison:
     """Compare two surveys, or three with the input that the estimate was made from (`before`), gather by gather.
 
-    Traces are matched by order and checked by fold, gather number and offset (to half a metre); dead traces are those
-    of the truth. `from_ms` adds the SNR of the samples later than that time (ms), or than the times that a table of
-    ensemble numbers gives. `progress` is called with gathers done and gathers in all. Reads a few tens of MB at a time.
-    Raises SurveyError saying what differs, and where samples are not finite; OptionError for a time on a depth axis.
+    Gridded datasets are taken too. Traces are matched by order and checked by fold, gather number and offset (to half a
+    metre); dead traces are those of the truth. `from_ms` adds the SNR of the samples later than that time (ms), or than
+    the times that a table of ensemble numbers gives. `progress` is called with gathers done and gathers in all. Reads a
+    few tens of MB at a time. Raises SurveyError saying what differs, and where samples are not finite; OptionError for
+    a time on a depth axis.
     """
     surveys = {"TRUTH": truth, "ESTIMATE": estimate} | ({"INPUT": before} if before is not None else {})
+    surveys = {name: as_survey(given) for name, given in surveys.items()}
+    truth = surveys["TRUTH"]
     for name, other in list(surveys.items())[1:]:
         _check_match(truth, other, name)
     if from_ms is not None and vertical_dim(truth) == "depth":
