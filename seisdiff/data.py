@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seisdiff.draws import Draws
+from seisdiff.errors import OptionError
 from seisdiff.networks.inputs import advance, advance_of, network_inputs
 from seisdiff.networks.oversampling import finer, finer_traces
 from seisdiff.synthetic.recipe import Domain, NoiseSpec, ProcessingSpec, SceneRecipe, Span
@@ -19,6 +21,8 @@ from seisdiff.tasks.pairs import TASKS, Pair
 
 _PARTS = ("primaries", "interbed", "surface", "live", "offset", "dt_ms", "start", "water_ms", "domain")
 HELD_OUT_SEED = 1_000_003  # scenes for validation come from another seed
+MEASURED_STEPS = 300  # from which a time budget becomes a number of steps,
+MEASURED_SHARE = 0.05  # or from this share of it on, where steps take long
 
 
 class StreamSpec(BaseModel):
@@ -49,6 +53,14 @@ class StreamSpec(BaseModel):
         ProcessingSpec.model_validate(value)
         return value
 
+    def shared_out(self, processes: int) -> StreamSpec:
+        """Return what each of several processes makes, so that a step sees as many pairs as with one process."""
+        if self.batch % processes:
+            raise OptionError(
+                f"a batch of {self.batch} cannot be shared out among {processes} processes; change either"
+            )
+        return self.model_copy(update={"batch": self.batch // processes, "pool": max(1, self.pool // processes)})
+
 
 class PairStream:
     """Batches of training pairs by number: batch n is the same whatever came before.
@@ -72,6 +84,7 @@ class PairStream:
         self.recipes = [_changed(recipes[name], spec, spec.domains.get(name)) for name in spec.recipes]
         self.weights = dict(spec.recipes)
         self.per_pool = max(1, spec.pool * spec.reuse // spec.batch)
+        self.pools = 0  # made so far
         self._made: dict[int, Scenes] = {}
 
     def batch(self, number: int) -> Pair:
@@ -96,6 +109,7 @@ class PairStream:
         for number in wanted:
             if number not in self._made:
                 self._made[number] = self._pool(number)
+                self.pools += 1
 
     def _pool(self, number: int) -> Scenes:
         traces, samples = self.spec.shapes[number % len(self.spec.shapes)]
@@ -178,3 +192,33 @@ def output_snr_db(pair: Pair, predicted: torch.Tensor) -> tuple[torch.Tensor, to
 def steps_for(minutes: float, seconds_a_step: float) -> int:
     """Return how many steps fit into a time."""
     return max(1, math.floor(60 * minutes / seconds_a_step))
+
+
+class Pace:
+    """How long the steps of a training take, measured from step `first` on.
+
+    The first pools of each shape, many at once, are made before. Of later ones each step bears its share, however many
+    were made while it was measured: else a few steps, among them one that makes pools or none, would tell nothing.
+    """
+
+    def __init__(self, stream: PairStream, first: int) -> None:
+        self.stream, self.first, began = stream, first, time.perf_counter()
+        for number in range(first, first + len(stream.spec.shapes)):
+            float(stream.batch(number).degraded.sum())  # waits for a GPU
+        self.began, self.before = time.perf_counter(), stream.pools
+        self.pool_seconds = (self.began - began) / stream.pools
+
+    def seconds_a_step(self, step: int) -> float:
+        """Return what each of the steps up to `step` took."""
+        steps, pools = step - self.first, self.stream.pools - self.before
+        missing = steps / self.stream.per_pool - pools
+        return max(time.perf_counter() - self.began + missing * self.pool_seconds, 1e-9) / steps
+
+    def last_step(self, step: int, left: float, beside: float) -> int | None:
+        """Return the last step for which `left` seconds suffice, each with some `beside` it; None until that is known.
+
+        It is known after MEASURED_STEPS, or a MEASURED_SHARE of the time.
+        """
+        if step - self.first < MEASURED_STEPS and time.perf_counter() - self.began < MEASURED_SHARE * left:
+            return None
+        return step + steps_for(left / 60, self.seconds_a_step(step) + beside)

@@ -18,7 +18,7 @@ from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.header_checks import feet_suspicion
 from seisdiff.lazy import is_chunked, lazy_pass
 from seisdiff.new_geometry import Geometry, plan_geometry
-from seisdiff.outputs import open_sink
+from seisdiff.outputs import Sink, open_sink
 from seisdiff.passes import WARNING, Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.pretrained import find_model, model_card, model_digest
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
@@ -26,7 +26,7 @@ from seisdiff.restorers.diffusion import DiffusionOptions
 from seisdiff.restorers.unet import UnetSpec
 from seisdiff.segy import describe_gathers, quantise
 from seisdiff.sources import ReadOptions, container_of, open_survey
-from seisdiff.survey import check_order, check_survey, gather_bounds, sample_interval, vertical_dim
+from seisdiff.survey import SAMPLE_FORMATS, check_order, check_survey, gather_bounds, sample_interval, vertical_dim
 from seisdiff.units import Unit
 
 #: Sample intervals below this, in ms, look like seconds.
@@ -55,7 +55,7 @@ def restore_file(
     if spread and not knows_spread(recipe):
         raise OptionError("a spread needs --method diffusion and --samples of 2 or more")
     told = recipe.model_dump(mode="json", exclude={"zero_nonfinite"}) | {
-        "format": sample_format, "removed": removed, "spread": spread,
+        "format": sample_format, "removed": bool(removed), "spread": bool(spread),
     }  # fmt: skip
     targets = [name for name in (target, removed, spread) if name]
     for name in targets:
@@ -67,6 +67,13 @@ def restore_file(
         history = history_line(recipe) if run.history else None
         order = _Order(source, places, recipe, reading, sample_format, history, bool(removed), bool(spread))
         return run_pass(order.open(run.notify, ledger.resumed), run, ledger)
+
+
+def spread_format(sample_format: str) -> str:
+    """Return the sample format of spreads: integers, which would round them away, become floats."""
+    if "int" not in sample_format:
+        return sample_format
+    return {"float32": "ieee32", "float64": "ieee64"}[SAMPLE_FORMATS[sample_format][2]]
 
 
 def knows_spread(recipe: RestoreRecipe) -> bool:
@@ -82,6 +89,7 @@ def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = WARNING
     """
     survey = usable(survey, run.notify)
     check_order(survey)
+    survey = survey.drop_vars("spread", errors="ignore")  # of an earlier answer
     restoration = prepare(recipe, survey, survey.attrs["sample_format"], run.notify)
     geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets)
     history = history_line(recipe) if run.history else None
@@ -180,9 +188,27 @@ class _Order:
         restoration = prepare(recipe, survey, _format_of(targets[0], survey, self.sample_format), notify)
         geometry = plan_geometry(survey, recipe.refine, recipe.to_offsets, with_columns=_any_store(targets))
         told = {"sample_format": self.sample_format, "history": self.history, "resume": resume}
-        sinks = tuple(open_sink(where, name, geometry.template, **told) for name, where in self.places.items())
+        sinks = tuple(
+            self._sink(name, where, geometry.template, restoration.sample_format, told)
+            for name, where in self.places.items()
+        )
         make = maker(restoration, geometry, survey, notify, self.with_removed, self.with_spread)
         return Pass(survey, geometry, sinks, make, self)
+
+    def _sink(self, name: str, where: str, template: xr.Dataset, sample_format: str, told: Mapping[str, Any]) -> Sink:
+        """Open an output: of spreads in a format that holds them, of what is removed in one that is signed."""
+        targets = list(self.places)
+        if self.with_removed and name == targets[1] and sample_format.startswith("uint"):
+            raise OptionError(
+                f"what is removed may be negative, which {sample_format} cannot hold; add --format ieee32, or leave "
+                "--removed out"
+            )
+        if self.with_spread and name == targets[-1]:
+            chosen = spread_format(sample_format)
+            if container_of(name) == "zarr":
+                return open_sink(where, name, template.assign_attrs(sample_format=chosen), **told)
+            return open_sink(where, name, template, **{**told, "sample_format": chosen})
+        return open_sink(where, name, template, **told)
 
 
 @dataclass(frozen=True)
@@ -215,7 +241,7 @@ class Restore:
         if self.with_removed:
             outputs.append(replace(kept, amplitude=traces.amplitude - kept.amplitude, raw_exception=None))
         if spread is not None:
-            written, _ = quantise(spread[chosen], self.restoration.sample_format)
+            written, _ = quantise(spread[chosen], spread_format(self.restoration.sample_format))
             outputs.append(replace(kept, amplitude=written, raw_exception=None))
         figures = {"filled": (filled + unit.rows.start).tolist(), "clipped": clipped, "nonfinite": bad}
         if recipe.start == "auto":
@@ -248,8 +274,9 @@ def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     Says so, and where offsets look like feet that are taken for metres.
     """
     check_survey(survey)
-    if "offset" in survey and not np.isfinite(survey["offset"].values).all():
-        raise SurveyError("some offsets are no numbers; expected one (m) a trace, or none at all")
+    for name, unit in (("offset", "m"), ("delay", "ms")):
+        if name in survey and not np.isfinite(survey[name].values).all():
+            raise SurveyError(f"some values of {name} are no numbers; expected one ({unit}) a trace")
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
         notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")

@@ -102,7 +102,9 @@ def find_grid(dataset: xr.Dataset, with_missing: bool = False) -> Grid:
     taken = np.broadcast_to(there.any(axis=-1, keepdims=True), there.shape) if with_missing else there
     cells = np.flatnonzero(taken)
     if "trace" in dataset and dataset["trace"].dims == grid.dims:
-        cells = cells[np.argsort(dataset["trace"].values.ravel()[cells], kind="stable")]
+        trace = dataset["trace"].values.ravel()[cells]  # -1 where there is none: those stay at their place
+        places = np.flatnonzero(trace >= 0)
+        cells[places] = cells[places[np.lexsort((trace[places], cells[places] // there.shape[-1]))]]
     return replace(grid, cells=cells, empty=~there.ravel()[cells])
 
 
@@ -190,6 +192,9 @@ def _without_empty(flat: Any, empty: np.ndarray) -> Any:
 
 def _numbers(grid: Grid, places: Sequence[np.ndarray]) -> tuple[list[str], list[np.ndarray]]:
     """Return the header words that number gathers, and their values by gather, counted from 0 where there are none."""
+    words = grid.dataset.attrs.get("gather_keys", ())
+    if len(words) > 1 and len(grid.lead) == 1 and all(f"gather_{word}" in grid.dataset for word in words):
+        return list(words), [grid.dataset[f"gather_{word}"].values[places[0]].astype(np.int64) for word in words]
     names = [_word(grid.dataset, dim) for dim in grid.lead]
     values = [grid.dataset[dim].values[place] for dim, place in zip(grid.lead, places, strict=True)]
     whole = [value.dtype.kind in "iuf" and np.array_equal(value, np.rint(value)) for value in values]

@@ -108,7 +108,7 @@ def trace_spacing(survey: xr.Dataset) -> float | None:
     for low, high in pairwise(bounds):
         step = np.diff(np.unique(offset[low:high]))
         if len(step) > 4:
-            near = step[np.abs(step - np.median(step)) <= 1.01]
+            near = step[np.abs(step - np.sort(step)[len(step) // 2]) <= 1.01]
             steps.append(float(near.mean()))
     return float(np.median(steps)) if steps else None
 

@@ -18,6 +18,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from seisdiff.targets import Target, check_places, exists
 
 #: How long a run that is shared waits until another process has created or published its outputs.
 PATIENCE_S, LOOK_AGAIN_S = 600.0, 0.1
+LOCK = "lock"
 
 
 @dataclass
@@ -255,23 +257,31 @@ class Ledger:
     def _drop_ledgers(self) -> None:
         self._drop_runs()
         for place in self.targets:
-            _remove(place.ledger)
+            _remove_ledger(place)
 
     def _forget_empty(self) -> None:
         """Remove the folders that a refused run has made for its locks."""
         for place in self.targets:
             if place.ledger in self._locks and not _read_run(place):
-                shutil.rmtree(place.ledger, ignore_errors=True)
+                _remove_ledger(place)
+
+
+def is_done(targets: Sequence[str | os.PathLike[str]]) -> bool:
+    """Tell whether outputs are all there and no run of theirs is unfinished: to resume it is to do nothing."""
+    places = [Target.of(os.fspath(target)) for target in targets]
+    return not _read_run(places[0]) and all(place.complete() for place in places)
 
 
 def _locked(place: Target, patience_s: float) -> int:
     """Lock an output and return the descriptor that holds the lock; wait for another process no longer than told."""
-    path, until = f"{place.ledger}/lock", time.monotonic() + patience_s
+    path, until = f"{place.ledger}/{LOCK}", time.monotonic() + patience_s
     while True:
-        os.makedirs(place.ledger, exist_ok=True)
         try:
+            os.makedirs(place.ledger, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
+            if os.path.lexists(place.ledger) and not os.path.isdir(place.ledger):
+                raise
             continue  # another run has just ended and removed the folder
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -283,9 +293,24 @@ def _locked(place: Target, patience_s: float) -> int:
             continue
         except OSError:
             return handle  # a file system that has no locks
-        if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
-            return handle
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
         os.close(handle)
+
+
+def _remove_ledger(place: Target) -> None:
+    """Remove the folder of a run that has ended, its lock last.
+
+    Once the lock is gone another process may make its own in the folder, which then stays.
+    """
+    if not place.local:
+        return _remove(place.ledger)
+    names = os.listdir(place.ledger) if os.path.isdir(place.ledger) else []
+    for name in sorted(names, key=LOCK.__eq__):
+        _remove(f"{place.ledger}/{name}")
+    with suppress(OSError):
+        os.rmdir(place.ledger)
 
 
 def _rename(place: Target) -> None:

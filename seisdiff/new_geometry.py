@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +20,8 @@ from seisdiff.survey import gather_bounds
 
 #: A recorded trace stands for a wanted offset that is no further away than this part of the step.
 _TOLERANCE = 0.01
+#: Recorded offsets are whole numbers of their unit, m or ft.
+_ROUNDED = 0.51
 _MOST_OFFSETS = 100_000
 #: Gathers whose headers are made at once while the variables of the output are worked out.
 _AT_ONCE = 1000
@@ -80,6 +83,8 @@ def wanted_offsets(text: str) -> tuple[np.ndarray, float]:
     """Return the offsets (m) of "A:B:STEP", both ends included where they lie on the step, and the step."""
     try:
         first, last, step = (float(word) for word in text.split(":"))
+        if not np.isfinite([first, last, step]).all():
+            raise ValueError
         count = int(np.floor((last - first) / step + 1e-9)) + 1
     except (ValueError, ZeroDivisionError, OverflowError):
         raise OptionError(f"--to-offsets {text!r}: expected A:B:STEP in m, such as 100:3000:25") from None
@@ -133,6 +138,7 @@ def _made_columns(
     made = {name: part[name].values[nearest] for name in names}
     made["offset"] = np.concatenate([plan.offset for plan in plans])
     if "trace_header" in part:
+        check_offsets(part["trace_header"].values, part["offset"].values, survey.attrs)
         starts = geometry.bounds[first : first + len(plans)] + 1
         headers = [
             _headers(part["trace_header"].values[span], plan, int(start), survey)
@@ -142,6 +148,17 @@ def _made_columns(
         read = [name for name in names if name != "offset" or name in recorded]
         made |= header_columns(np.concatenate(headers), survey.attrs, read)
     return made
+
+
+def check_offsets(header: np.ndarray, offset: np.ndarray, attrs: Mapping[str, Any]) -> None:
+    """Raise SurveyError where offsets (trace) are not those of the recorded headers, uint8 (trace, byte)."""
+    recorded = header_columns(header, attrs, ["offset"])["offset"]
+    changed = np.flatnonzero(np.abs(recorded - offset) > _ROUNDED)
+    if len(changed):
+        raise SurveyError(
+            f"the offset of a trace is {offset[changed[0]]:g} m and {recorded[changed[0]]:g} m in its recorded header, "
+            "which is written; drop trace_header and file_header from the survey to have new headers made"
+        )
 
 
 def _headers(header: np.ndarray, plan: TracePlan, first: int, survey: xr.Dataset) -> np.ndarray:
@@ -181,6 +198,7 @@ def _expand_one(gathers: Gathers, one: slice, plan_of: Plan, first_number: int, 
     live = (recorded >= 0) & gathers.live[nearest]
     header = None
     if gathers.trace_header is not None:
+        check_offsets(gathers.trace_header[one], gathers.offset[one], template.attrs)
         made = _headers(gathers.trace_header[one], plan, first_number, template)
         header = np.concatenate([made, gathers.trace_header[one][spare]])
     return _Expanded(

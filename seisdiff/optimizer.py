@@ -7,6 +7,7 @@ demultiple network to 6.0 dB on the judge's dev gathers of 180 to 900 m where Ad
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,16 @@ MATCHED_RMS = 0.2  # of a Muon update, so that learning rates of AdamW fit
 add_, mul_, lerp_, lerp, mul, div, sqrt = (
     getattr(torch, f"_foreach_{name}") for name in ("add_", "mul_", "lerp_", "lerp", "mul", "div", "sqrt")
 )
+
+
+def share_of_rate(number: int, warmup: int, steps: int | None) -> float:
+    """Return the learning rate's share at a step: a linear rise, then a half cosine down once the end is known."""
+    warm = warmup if steps is None else min(warmup, max(1, steps // 10))
+    if number < warm:
+        return (number + 1) / warm
+    if steps is None:
+        return 1.0
+    return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
 
 
 class MuonAdamW(torch.optim.Optimizer):

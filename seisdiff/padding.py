@@ -82,6 +82,7 @@ def pad_gathers(gathers: Gathers, chosen: slice, fold: int) -> PaddedGathers:
         offset=padding.place(gathers.offset[traces]),
         live=padding.place(gathers.live[traces], False),
         times=torch.from_numpy(begin + gathers.step * np.arange(length)),
+        fold=torch.from_numpy(np.diff(bounds).astype(np.int64)),
     )
     first = padding.place(gathers.first[traces] + shift, length)
     stop = padding.place(gathers.stop[traces] + shift)

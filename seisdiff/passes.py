@@ -110,6 +110,10 @@ def begin_run(
                     ledger.discard()
                 raise
             raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
+        except Exception:
+            if not sharing and not ledger.units_done():
+                ledger.discard()
+            raise
 
 
 class Order(Protocol):
@@ -223,7 +227,7 @@ def write_unit(work: Pass, unit: Unit, made: tuple[list[Traces], dict]) -> dict:
     outputs, figures = made
     clipped = [sink.write(unit.rows, traces) for sink, traces in zip(work.sinks, outputs, strict=True)]
     dead = (np.flatnonzero(~outputs[0].live) + unit.rows.start).tolist()
-    return figures | {"dead": dead, "clipped": figures.get("clipped", 0) + clipped[0]}
+    return figures | {"dead": dead, "clipped": figures.get("clipped", 0) + sum(clipped)}
 
 
 def _finished(

@@ -23,6 +23,7 @@ from seisdiff.restorers.base import Batch, Restorer
 from seisdiff.scale import scale_up
 from seisdiff.segy import header_values, quantise, resolve_field, set_live
 from seisdiff.segy.columns import header_columns
+from seisdiff.survey import vertical_dim
 from seisdiff.tasks.start import StartTable, first_multiple, read_start_table
 from seisdiff.tasks.zone import mute_weights, start_weights
 
@@ -119,7 +120,7 @@ class Restoration:
         start = padded.padding.place(starts)
         shown = nmo.forward(recorded) if nmo else recorded
         numbers = torch.from_numpy(number.astype(np.int64))
-        corrected = Batch(shown, batch.offset, batch.live, batch.times, start, numbers)
+        corrected = Batch(shown, batch.offset, batch.live, batch.times, start, numbers, batch.fold)
         signal, spread = self.restorer.restore(corrected)
         change = signal if self.recipe.task == "interpolate" else corrected.data - signal
         weights = start_weights(start, batch.times, self.recipe.taper_ms)
@@ -139,6 +140,8 @@ class Restoration:
 
 def prepare(recipe: RestoreRecipe, survey: xr.Dataset, sample_format: str, notify: Notify) -> Restoration:
     """Read what the recipe names, find the reference offset and build the restorer; says what it chose."""
+    if vertical_dim(survey) == "depth" and (recipe.nmo or recipe.start == "auto"):
+        raise OptionError("--nmo and --start-ms auto are for times, and the gathers are in depth; leave them out")
     ref_offset = recipe.ref_offset_m or largest_offset(survey)
     if recipe.task == "demultiple":
         unit = "" if "offset" in survey else " (trace numbers: no offsets are recorded)"

@@ -192,7 +192,9 @@ def check_order(survey: xr.Dataset) -> None:
         number = "gather" if len(keys) == 1 else f"gather_{key}"
         if key not in survey or number not in survey or survey[key].dims != ("trace",):
             continue
-        mine, wanted = survey[key].values, np.repeat(survey[number].values, survey["fold"].values)
+        mine, fold = survey[key].values, survey["fold"].values
+        numbers = survey[number].values if mine.dtype.kind in "iu" else mine[gather_bounds(survey)[:-1]]  # else scaled
+        wanted = np.repeat(numbers, fold)
         wrong = np.flatnonzero(mine != wanted)
         if len(wrong):
             raise SurveyError(
@@ -222,7 +224,7 @@ def to_grid(
     Offsets are the distinct offsets of the survey, or the multiples of `offset_step` (m) nearest to them. Where two
     traces fall in one cell, `duplicates` says what happens: "refuse" (SurveyError), "first" or "mean". `trace`
     (gather, offset) holds the row of the first trace of each cell, -1 where empty. Raises SurveyError where the grid
-    would exceed `max_gib`. Dead traces count as missing.
+    would exceed `max_gib`, or where recording delays differ. Dead traces count as missing.
     """
     if duplicates not in ("refuse", "first", "mean"):
         raise SurveyError(f"duplicates={duplicates!r} is unknown; expected refuse, first or mean")
@@ -230,6 +232,8 @@ def to_grid(
         raise SurveyError(f"offset_step={offset_step:g}; expected more than 0 m")
     if "offset" not in survey:
         raise SurveyError("the survey has no offset; name its header word with --key offset=BYTE")
+    if "delay" in survey:
+        raise SurveyError("recording delays differ from trace to trace, and a grid has one time axis for all")
     dim = vertical_dim(survey)
     rows, columns, offsets = _grid_cells(survey, offset_step)
     shape = (survey.sizes["gather"], len(offsets), survey.sizes[dim])
@@ -248,9 +252,12 @@ def to_grid(
             "live": (("gather", "offset"), first >= 0),
             "trace": (("gather", "offset"), first),
         },
-        coords={"gather": survey["gather"], "offset": ("offset", offsets), dim: survey[dim]},
-        attrs=survey.attrs,
-    )
+        coords={
+            "gather": survey["gather"], "offset": ("offset", offsets), dim: survey[dim],
+            **{name: survey[name] for name in survey.data_vars if survey[name].dims == ("gather",) and name != "fold"},
+        },
+        attrs={**survey.attrs, "history": list(survey.attrs["history"])},
+    )  # fmt: skip
 
 
 def _default_gathers(lead: tuple[int, ...]) -> np.ndarray:

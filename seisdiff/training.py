@@ -7,29 +7,36 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from diffusers.training_utils import EMAModel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from safetensors.torch import save_file
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from seisdiff.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from seisdiff.data import PairStream, StreamSpec, at_rate, held_out, output_snr_db, presented, steps_for
+from seisdiff.checkpoints import (
+    Checkpoint,
+    checkpoint_to_begin_with,
+    cut_log,
+    held_interrupts,
+    load_checkpoint,
+    save_checkpoint,
+    save_model,
+)
+from seisdiff.data import HELD_OUT_SEED, Pace, PairStream, StreamSpec, at_rate, held_out, output_snr_db, presented
 from seisdiff.diffusion.residual import DiffusionSpec, draw, expected_error, zone
 from seisdiff.diffusion.training import error_loss, noisy_inputs
 from seisdiff.draws import Draws
-from seisdiff.errors import OptionError, OutputError
+from seisdiff.errors import OptionError
 from seisdiff.networks.inputs import advance
 from seisdiff.networks.models import grown, load_unet
 from seisdiff.networks.oversampling import as_recorded, finer_count
 from seisdiff.networks.unet import UNet, UNetSpec
 from seisdiff.networks.views import Views, answer_in_passes, views_of
-from seisdiff.optimizer import MuonAdamW
-from seisdiff.pretrained import CARD, WEIGHTS, find_model, model_card
+from seisdiff.optimizer import MuonAdamW, share_of_rate
+from seisdiff.pretrained import find_model, model_card
 from seisdiff.restorers.first import FirstSpec, with_first_guess
 from seisdiff.synthetic.recipe import SceneRecipe
 from seisdiff.tasks.pairs import Pair
@@ -39,7 +46,6 @@ WEAKEST = 0.05  # signal beside an input of 1 in the loss
 CLEAN_DB = 40.0  # from which an input has no damage to speak of
 LOG_WEIGHT = 0.1  # of decibels in the loss, for gradients of the size that `clip` is made for
 ERROR_WEIGHT = 0.1  # in the loss of diffusion, of the error to expect
-MEASURED_STEPS = 100  # from which a time budget becomes a number of steps
 
 
 def load_train_recipe(source: str | Path) -> TrainRecipe:
@@ -93,6 +99,13 @@ class TrainRecipe(BaseModel):
         """How gathers are shown: the velocity of linear moveout, and the width over which levels follow traces."""
         return self.reduction_m_s, self.level_traces
 
+    @field_validator("seed")
+    @classmethod
+    def _scenes_are_not_held_out(cls, value: int) -> int:
+        if (value - HELD_OUT_SEED) % 2**64 == 0:  # as many bits of it count
+            raise ValueError(f"{value} makes the scenes that are held out for validation; take another")
+        return value
+
     @model_validator(mode="after")
     def _network_takes_the_shapes(self) -> TrainRecipe:
         needed, rates = self.network.multiple, {abs(view) for view in self.views}
@@ -133,33 +146,27 @@ def train_model(
     """Train, and return the folder of the finished model.
 
     `folder` gets `log.jsonl`, `checkpoint/` and at the end `model/`. A time budget is turned into a number of steps
-    once, from the first ones, and stored, so that a resumed training keeps its schedule. `init_from` is the folder of a
-    model to begin with. Raises OutputError where the folder holds a training and `resume` is not asked for, and
-    OptionError where the length is not told.
+    once, from the first ones, and stored: a training that is resumed goes on to that end, or to another that is told.
+    `init_from` is the folder of a model to begin with. Raises OutputError where the folder holds a training and
+    `resume` is not asked for, or the other way round, and OptionError where the length is not told.
     """
-    recipe = recipe if steps is None else recipe.model_copy(update={"steps": steps})
-    _check(recipe, folder, max_minutes, resume)
+    began = time.perf_counter()
+    saved = checkpoint_to_begin_with(folder, resume)
     accelerator = Accelerator(mixed_precision="bf16")
     torch.manual_seed(recipe.seed)
     network = _new_network(recipe, init_from).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = MuonAdamW(network, recipe.learning_rate, recipe.weight_decay, recipe.optimizer)
     ema = EMAModel(network.parameters(), decay=recipe.ema, use_ema_warmup=True, power=0.75, foreach=True)
-    state = load_checkpoint(folder / "checkpoint", network, ema, optimizer, recipe) if resume else Checkpoint()
+    state = load_checkpoint(saved, network, ema, optimizer, recipe) if saved else Checkpoint()
+    state = state.with_end(steps, max_minutes, recipe.steps)
     model, optimizer = accelerator.prepare(network, optimizer)
     ema.to(accelerator.device)
     loop = _Loop(recipe, dict(scene_recipes), folder, accelerator, model, optimizer, ema, state, progress)
-    loop.run(max_minutes)
+    loop.run(began)
     if accelerator.is_main_process:
         ema.copy_to(network.parameters())
-        save_model(network, recipe, folder / "model", loop.figures)
+        save_model(network, recipe.model_copy(update={"steps": state.steps}), folder / "model", loop.figures)
     return folder / "model"
-
-
-def _check(recipe: TrainRecipe, folder: Path, max_minutes: float | None, resume: bool) -> None:
-    if not resume and (folder / "log.jsonl").exists():
-        raise OutputError(f"{folder} holds a training already; add --resume to go on with it, or name another folder")
-    if recipe.steps is None and max_minutes is None and not resume:
-        raise OptionError("how long to train is not told: give --max-minutes or --steps, or steps in the recipe")
 
 
 def _new_network(recipe: TrainRecipe, init_from: Path | None) -> UNet:
@@ -197,50 +204,23 @@ def balanced_loss(
     return (error * torch.rsqrt(strength) * weight).mean()
 
 
-def save_model(network: UNet, recipe: TrainRecipe, folder: Path, figures: Mapping[str, Any]) -> None:
-    """Write the model directory: weights as bf16 safetensors, the network's shape, and all that made it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    half = {name: part.detach().bfloat16().cpu().contiguous() for name, part in network.state_dict().items()}
-    save_file(half, folder / WEIGHTS)
-    card = {
-        "task": recipe.task, "recipe": recipe.model_dump(mode="json"), "figures": dict(figures),
-        "licence": "Apache-2.0",
-        "versions": {name: version(name) for name in ("seisdiff", "torch", "diffusers")},
-    }  # fmt: skip
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-
-
-def _shared_out(stream: StreamSpec, processes: int) -> StreamSpec:
-    """Return what each of several processes makes, so that a step sees as many pairs as with one process."""
-    if stream.batch % processes:
-        raise OptionError(f"a batch of {stream.batch} cannot be shared out among {processes} processes; change either")
-    return stream.model_copy(update={"batch": stream.batch // processes, "pool": max(1, stream.pool // processes)})
-
-
 class _Loop:
     """The steps of one training."""
 
     def __init__(
-        self,
-        recipe: TrainRecipe,
-        scene_recipes: dict[str, SceneRecipe],
-        folder: Path,
-        accelerator: Accelerator,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        ema: EMAModel,
-        state: Checkpoint,
+        self, recipe: TrainRecipe, scene_recipes: dict[str, SceneRecipe], folder: Path, accelerator: Accelerator,
+        model: torch.nn.Module, optimizer: torch.optim.Optimizer, ema: EMAModel, state: Checkpoint,
         progress: Callable[[Tick], None] | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.recipe, self.folder, self.accelerator = recipe, folder, accelerator
         self.model, self.optimizer, self.ema, self.progress = model, optimizer, ema, progress
         self.state, self.figures = state, dict[str, Any]()
         self.untold: list[tuple[int, torch.Tensor, float]] = []  # step, loss, pairs a second
         device = accelerator.device
-        shared_out = _shared_out(recipe.stream, accelerator.num_processes)
+        shares = accelerator.num_processes
         self.stream = PairStream(
-            shared_out, scene_recipes, recipe.task, recipe.seed, device,
-            accelerator.process_index, accelerator.num_processes,
+            recipe.stream.shared_out(shares), scene_recipes, recipe.task, recipe.seed, device,
+            accelerator.process_index, shares,
         )  # fmt: skip
         checks = held_out(recipe.stream, scene_recipes, recipe.task, recipe.validation_batches, str(device))
         self.guide, self.guide_recipe = None, recipe
@@ -252,25 +232,48 @@ class _Loop:
         self.checks = [with_first_guess(recipe.task, self.guide_recipe.first, pair) for pair in checks]
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(self, max_minutes: float | None) -> None:
-        """Train to the last step."""
-        self.state.steps = self.state.steps or self.recipe.steps
-        first = self.state.step
-        self.stream.batch(first)  # the first scenes take longer than the later ones
+    def run(self, began: float) -> None:
+        """Train to the last step; a time budget counts from `began` on the clock of `time.perf_counter`."""
+        if self.accelerator.is_main_process:
+            cut_log(self.folder / "log.jsonl", self.state.step)
+        if self.state.step == 0:
+            self._keep()  # or who is stopped before the first validation could not go on
+        if self.state.step != self.state.steps:
+            self._go_on(began)
+        if not self.figures:  # it was at its end before
+            self.validate()
+
+    def _go_on(self, began: float) -> None:
+        """Take step after step; an interrupt waits for the end of one, and all that is done is kept."""
+        state, validation = self.state, 0.0 if self.state.steps else self._validation_seconds()
+        ends = began + 60 * (state.max_minutes or 0.0) - validation
+        pace = Pace(self.stream, state.step)
+        with held_interrupts(self.accelerator.num_processes == 1) as interrupts:
+            while state.step != state.steps:
+                loss, before = self._step(state.step), state.steps
+                state.step += 1
+                if state.steps is None:  # all processes end where the main one does, or one would wait for ever
+                    beside = validation / self.recipe.validation_every
+                    found = pace.last_step(state.step, ends - time.perf_counter(), beside)
+                    state.steps = broadcast_object_list([found])[0]
+                keep = bool(interrupts) or state.steps != before
+                self._tell(loss, pace.seconds_a_step(state.step), keep)
+                if keep:
+                    self._keep()
+                if interrupts:
+                    raise KeyboardInterrupt
+
+    def _validation_seconds(self) -> float:
+        """Return what a validation takes that is not the first."""
+        self.validate()
         began = time.perf_counter()
-        while self.state.steps is None or self.state.step < self.state.steps:
-            loss = self._step(self.state.step)
-            self.state.step += 1
-            done = self.state.step - first
-            pace = (time.perf_counter() - began) / done
-            if self.state.steps is None and done == MEASURED_STEPS:
-                self.state.steps = self.state.step + steps_for(max_minutes or 10.0, pace)
-            self._tell(loss, pace)
+        self.validate()
+        return time.perf_counter() - began
 
     def _step(self, number: int) -> torch.Tensor:
         pair = with_first_guess(self.recipe.task, self.guide_recipe.first, self.stream.batch(number))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * self._share_of_rate(number)
+            group["lr"] = self.recipe.learning_rate * share_of_rate(number, self.recipe.warmup, self.state.steps)
         with self.accelerator.autocast():
             inputs, level, pair, _ = presented(self._prepared(pair, number), *self.recipe.balance)
             loss = self._loss(inputs, pair, level, number)
@@ -343,21 +346,11 @@ class _Loop:
         nothing = torch.zeros_like(inputs[:, 0])
         return draw(self.model, inputs, None, nothing, nothing, self.recipe.diffusion, 1)[:, 0]
 
-    def _share_of_rate(self, number: int) -> float:
-        """Return the learning rate's share: a linear rise, then a half cosine down."""
-        steps = self.state.steps
-        warm = self.recipe.warmup if steps is None else min(self.recipe.warmup, max(1, steps // 10))
-        if number < warm:
-            return (number + 1) / warm
-        if steps is None:
-            return 1.0
-        return 0.5 + 0.5 * math.cos(math.pi * (number - warm) / max(1, steps - warm))
-
-    def _tell(self, loss: torch.Tensor, pace: float) -> None:
-        """Tell of the step before, whose loss a GPU knows by now, and of this one where it is validated and kept."""
+    def _tell(self, loss: torch.Tensor, pace: float, keep: bool) -> None:
+        """Tell of the step before, whose loss a GPU knows by now, and of this one where it is validated or kept."""
         checked = self.state.step == self.state.steps or self.state.step % self.recipe.validation_every == 0
         self.untold.append((self.state.step, loss, self.recipe.stream.batch / pace))
-        while len(self.untold) > (0 if checked else 1):
+        while len(self.untold) > (0 if checked or keep else 1):
             step, tensor, rate = self.untold.pop(0)
             value = float(tensor)
             if not math.isfinite(value):
@@ -365,7 +358,7 @@ class _Loop:
                     f"the loss is not finite at step {step - 1}: "
                     "resume from the last checkpoint, or lower learning_rate"
                 )
-            snr = self.validate() if step == self.state.step else (None, None)
+            snr = self.validate() if checked and step == self.state.step else (None, None)
             if self.accelerator.is_main_process:
                 self._record(Tick(step, self.state.steps or 0, value, rate, *snr))
 
@@ -374,10 +367,15 @@ class _Loop:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(vars(tick)) + "\n")
         if tick.output_snr_db is not None:
-            save_checkpoint(self.folder / "checkpoint", self.accelerator.unwrap_model(self.model), self.ema,
-                            self.optimizer, self.recipe, self.state)  # fmt: skip
+            self._keep()
         if self.progress:
             self.progress(tick)
+
+    def _keep(self) -> None:
+        """Write a checkpoint."""
+        if self.accelerator.is_main_process:
+            network = self.accelerator.unwrap_model(self.model)
+            save_checkpoint(self.folder / "checkpoint", network, self.ema, self.optimizer, self.recipe, self.state)
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:

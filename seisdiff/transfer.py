@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from seisdiff.errors import OptionError
 from seisdiff.gathers import Gathers, Traces, cut_traces
 from seisdiff.grids import as_survey
 from seisdiff.ledger import Ledger
-from seisdiff.new_geometry import Geometry, plan_geometry
+from seisdiff.new_geometry import Geometry, check_offsets, plan_geometry
 from seisdiff.outputs import open_sink
 from seisdiff.passes import Make, Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.segy import describe_gathers
-from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.sources import ReadOptions, container_of, open_survey
 from seisdiff.survey import check_survey
 from seisdiff.units import Unit
@@ -57,31 +54,23 @@ def to_segy(
         raise OptionError(f"{name}: to_segy writes SEG-Y or SU; a dataset writes its own store: survey.to_zarr(...)")
     traces = as_survey(survey)
     check_survey(traces)
-    lines = list(traces.attrs.get("history", [])) if run.history else []
-    traces, geometry = _with_history(traces, lines[:-1]), plan_geometry(traces)
+    traces = traces if run.history else traces.assign_attrs(history=[])
+    geometry = plan_geometry(traces)
     with Ledger.begin([name], {"task": "write"}, resume=False, overwrite=overwrite or run.overwrite) as ledger:
         try:
-            last = lines[-1] if lines else None
-            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format, history=last)
+            sink = open_sink(ledger.partial(name), name, traces, sample_format=sample_format)
             return run_pass(Pass(traces, geometry, (sink,), _copier(geometry)), run, ledger)
         finally:
             ledger.discard()
 
 
-def _with_history(survey: xr.Dataset, lines: Sequence[str]) -> xr.Dataset:
-    """Return a survey whose recorded text header, where it has one, tells what was done to it."""
-    if "file_header" not in survey or survey.attrs["container"] != "segy":
-        return survey
-    header = survey["file_header"].values.tobytes()
-    for line in lines:
-        header = (with_history(header[:TEXT_BYTES], line) or header[:TEXT_BYTES]) + header[TEXT_BYTES:]
-    return survey.assign(file_header=("file_header_byte", np.frombuffer(header, np.uint8)))
-
-
 def _copier(geometry: Geometry) -> Make:
     """Return what copies the traces of units as they are."""
+    template = geometry.template
 
     def copy(unit: Unit, gathers: Gathers) -> tuple[list[Traces], dict]:
+        if gathers.trace_header is not None and "offset" in template:
+            check_offsets(gathers.trace_header, gathers.offset, template.attrs)
         return [cut_traces(gathers, local_rows(unit, geometry.bounds))], {}
 
     return copy

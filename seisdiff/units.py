@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 
 #: Blocks that are in memory at once (one being read, computed and written) times the copies that each step makes.
 _COPIES_IN_FLIGHT = 30
+_MOST_GIB = 2**20
 #: Units that are read ahead of the one that is computed, and that may be waiting to be written.
 _AHEAD = 2
 
@@ -32,6 +33,8 @@ class Unit:
 
 def unit_bytes(memory_gib: float) -> int:
     """Return how many bytes of samples a unit may hold so that a run stays within `memory_gib`."""
+    if not 0 < memory_gib <= _MOST_GIB:
+        raise OptionError(f"--memory {memory_gib:g}: expected GiB, more than 0 and at most {_MOST_GIB}")
     return int(memory_gib * 2**30 / _COPIES_IN_FLIGHT)
 
 

@@ -92,10 +92,16 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture) -> tuple[int, str, 
         (["demultiple", "IN", "OUT", "--taper-ms", "soon"], ["--taper-ms", "number"]),
         (["demultiple", "IN", "OUT", "--taper-ms", "nan"], ["--taper-ms"]),
         (["demultiple", "IN", "OUT", "--memory", "0.001"], ["--memory"]),
+        (["demultiple", "IN", "OUT", "--memory", "nan"], ["--memory"]),
+        (["demultiple", "IN", "OUT", "--memory", "inf"], ["'--memory'", "1048576"]),
+        (["ingest", "IN", "out.zarr", "--memory", "1e18"], ["'--memory'", "1048576"]),
         (["demultiple", "IN", "OUT", "--spread", "S.sgy"], ["a spread needs --method diffusion"]),
         (["denoise", "IN", "OUT", "--method", "radon", "--samples", "4"], ["--samples", "add --method diffusion"]),
         (["interpolate", "IN", "OUT", "--method", "predictive"], ["predictive", "interpolate", "available: radon"]),
-        (["denoise", "IN", "OUT", "--method", "radom"], ["radom", "available: radon"]),
+        (
+            ["denoise", "IN", "OUT", "--method", "Radom"],
+            ["'radom'; the nearest is radon; available: radon, fx, ssa, fk, median, unet, diffusion"],
+        ),
         (
             ["demultiple", "IN", "OUT", "--method", "radon", "--set", "dampin=0.1"],
             ["radon.dampin", "nearest to dampin is damping"],
@@ -124,7 +130,11 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture) -> tuple[int, str, 
         (["demultiple", "IN", "OUT", "--device", "tpu"], ["tpu", "cuda"]),
         (["demultiple", "IN", "OUT", "--start-ms", "nan"], ["nan"]),
         (["demultiple", "IN", "OUT", "--start-ms", "mute_ned"], ["mute_ned", "mute_end"]),
-        (["demultiple", "IN", "OUT", "--nmo", "no_such_file"], ["no_such_file"]),
+        (["demultiple", "IN", "OUT", "--start-ms", "nofile.txt"], ["'nofile.txt' is no header field, nor a file"]),
+        (["demultiple", "IN", "OUT", "--start-ms", "times/line"], ["'times/line' is no header field, nor a file"]),
+        (["demultiple", "IN", "OUT", "--nmo", "no_such_file"], ["no_such_file", "V0,K"]),
+        (["demultiple", "IN", "OUT", "--nmo", "1500"], ["'1500'", "neither a file", "V0,K, such as 1500,0.6"]),
+        (["demultiple", "IN", "OUT", "--nmo", "1500,"], ["'1500,'", "V0,K, such as 1500,0.6"]),
         (["demultiple", "IN", "OUT", "--nmo", "-5,1"], ["-5,1"]),
         (["demultiple", "IN", "OUT", "--units", "km"], ["km", "m or ft"]),
         (["demultiple", "IN", "OUT", "--axis", "angle"], ["angle", "depth"]),
@@ -132,6 +142,8 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture) -> tuple[int, str, 
         (["demultiple", "IN", "OUT", "--key", "offset=239"], ["offset", "240"]),
         (["demultiple", "IN", "OUT", "--key", "ofset=37"], ["ofset", "offset"]),
         (["demultiple", "IN", "OUT", "--gather", "cpd"], ["cpd", "cdp"]),
+        (["info", "IN", "--key", "offset=coordinates", "--gather", "offset"], ["--gather offset", "cannot number"]),
+        (["denoise", "IN", "OUT", "--gather", "cdp,offset=coordinates"], ["offset=coordinates", "cannot number"]),
         (["demultiple", "IN", "OUT", "--mapping", "no_such.yaml"], ["no_such.yaml"]),
         (["demultiple", "IN", "OUT", "--dt-ms", "0"], ["0"]),
         (["demultiple", "IN", "OUT", "--format", "float"], ["float", "ieee32"]),
@@ -190,6 +202,19 @@ def test_settings_reach_the_method_and_the_text_header(line: Path) -> None:
     text = bytes(RawFile(by_name).file_header[:3200]).decode("cp037")
     assert "demultiple radon cut 30 ms" in text
     assert "kind parabolic" in text
+
+
+def test_names_are_known_in_any_case(line: Path) -> None:
+    plain, loud = line.parent / "plain.sgy", line.parent / "loud.sgy"
+    assert main(["denoise", str(line), str(plain), "-q", "--method", "median", "--format", "ibm32"]) == 0
+    assert main(["denoise", str(line), str(loud), "-q", "--method", "Median", "--format", "IBM32"]) == 0
+    assert loud.read_bytes() == plain.read_bytes()
+
+
+def test_offsets_from_coordinates_sort_gathers_of_another_word(line: Path) -> None:
+    target = str(line.parent / "out.sgy")
+    words = ["--key", "offset=coordinates", "--gather", "cdp", "--sort", "offset"]
+    assert main(["denoise", str(line), target, "-q", "--method", "median", *words]) == 0
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture) -> None:

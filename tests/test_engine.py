@@ -231,3 +231,82 @@ def test_units_of_a_store_that_cut_gathers_agree_with_units_of_whole_gathers(
     assert np.abs(whole - cut).max() <= 1e-5 * rms(whole)
     taken = RawFile(tmp_path / "removed.sgy").samples
     assert np.array_equal(taken, (RawFile(source).samples - cut).astype(np.float32))
+
+
+def test_every_step_is_told_in_the_text_header_whatever_lies_between(tmp_path: Path) -> None:
+    source, told = line_file(tmp_path / "in.sgy"), ("denoise fx", "demultiple radon")
+    restore_file(str(source), str(tmp_path / "one.zarr"), quick("denoise", method="fx"))
+    restore_file(str(tmp_path / "one.zarr"), str(tmp_path / "two.zarr"), quick("demultiple"))
+    export(str(tmp_path / "two.zarr"), str(tmp_path / "two.sgy"))
+    restore_file(str(tmp_path / "one.zarr"), str(tmp_path / "three.sgy"), quick("demultiple"))
+    for name in ("two.sgy", "three.sgy"):
+        text = (tmp_path / name).read_bytes()[:3200].decode("cp037")
+        assert all(words in text for words in told), name
+
+
+def test_removed_samples_that_do_not_fit_are_counted_or_refused(tmp_path: Path) -> None:
+    line = small_line().full
+    line = line.assign(amplitude=np.sign(line["amplitude"]) * 32_700)
+    source = line_file(tmp_path / "in.sgy", line, "int16")
+    out, removed = str(tmp_path / "out.sgy"), str(tmp_path / "removed.sgy")
+    recipe = quick("denoise", method="median", median={"mode": "spike", "threshold": 1.5})
+    summary = restore_file(str(source), out, recipe, removed=removed, run=PLAIN)
+    before, kept, taken = (open_survey(name)["amplitude"].values for name in (str(source), out, removed))
+    lost = int((before != kept + taken).sum())
+    assert summary.clipped_samples >= lost > 0
+    with pytest.raises(OptionError, match="which uint8 cannot hold"):
+        restore_file(str(source), out, recipe, removed=removed, sample_format="uint8", run=RunOptions(overwrite=True))
+
+
+@pytest.mark.parametrize("name", ["spread.sgy", "spread.zarr"])
+@pytest.mark.parametrize("sample_format", ["int8", "int32"])
+def test_spreads_of_integers_are_not_rounded_away(tmp_path: Path, name: str, sample_format: str) -> None:
+    line = small_line(1).full
+    line = line.assign(amplitude=20 * line["amplitude"] / np.abs(line["amplitude"]).max())
+    source, spread = line_file(tmp_path / "in.sgy", line, sample_format), str(tmp_path / name)
+    recipe = quick("denoise", method="diffusion", diffusion={"samples": 2})
+    restore_file(str(source), str(tmp_path / "out.sgy"), recipe, spread=spread)
+    values = open_survey(spread)["amplitude"].values
+    assert (values[values > 0] % 1 != 0).mean() > 0.9
+    assert open_survey(str(tmp_path / "out.sgy")).attrs["sample_format"] == sample_format
+    made = restore(open_survey(str(source)), recipe)["spread"].values
+    np.testing.assert_allclose(values, made, rtol=1e-6)
+
+
+def test_a_bound_of_memory_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:
+    source = line_file(tmp_path / "in.sgy")
+    for memory in (np.inf, 1e300, 0.0, np.nan):
+        with pytest.raises(OptionError, match="expected GiB"):
+            restore_file(str(source), str(tmp_path / "out.sgy"), quick("denoise"), run=RunOptions(memory_gib=memory))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.sgy"]
+
+
+def test_whatever_goes_wrong_before_the_first_unit_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = line_file(tmp_path / "in.sgy")
+    monkeypatch.setattr("seisdiff.engine.prepare", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        restore_file(str(source), str(tmp_path / "out.sgy"), quick("denoise"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.sgy"]
+
+
+def test_new_traces_that_are_not_filled_are_dead(tmp_path: Path) -> None:
+    file = RawFile(line_file(tmp_path / "in.sgy", small_line(2).full))
+    file.raw[: len(file.raw) // 2] = 0
+    file.save()
+    restore_file(str(tmp_path / "in.sgy"), str(tmp_path / "out.sgy"), quick("interpolate", method="pocs", refine=2))
+    out = open_survey(str(tmp_path / "out.sgy"))
+    codes, some = out["trace_id_code"].values, out["amplitude"].values.any(axis=1)
+    new = np.arange(len(codes)) % 31 % 2 == 1
+    assert (codes[new & ~some] == 2).all()
+    assert (new & ~some).any()
+    assert (codes[some] == 1).all()
+
+
+def test_offsets_of_two_spacings_are_taken(tmp_path: Path) -> None:
+    line = small_line(2, 13, 250).full
+    offsets = np.tile(100 + np.cumsum([25.0] * 6 + [50.0] * 7), 2)
+    source = line_file(tmp_path / "in.sgy", line.assign(offset=("trace", offsets)))
+    for task in ("denoise", "demultiple"):
+        assert restore_file(str(source), str(tmp_path / f"{task}.sgy"), quick(task)).gathers == 2

@@ -70,6 +70,15 @@ def test_resume_does_only_what_is_not_done(lines: list[str], tmp_path: Path, cap
     assert (out / "a.sgy").stat().st_mtime_ns > before
 
 
+def test_a_missing_input_is_one_plain_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    missing, out = str(tmp_path / "missing.sgy"), tmp_path / "out"
+    assert main(["denoise", missing, "--out-dir", str(out), *_QUICK]) == 2
+    said, last = capsys.readouterr().err.splitlines()
+    assert said == f"seisdiff: {missing}: No such file or directory"
+    assert "1 of 1 files failed" in last
+    assert manifest(out)["missing"]["error"] == f"{missing}: No such file or directory"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["a.sgy"], "Missing argument 'OUT'"), (["a.sgy", "b.sgy", "c.sgy"], "--out-dir"),

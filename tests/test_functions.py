@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from safetensors.torch import load_file, save_file
 
 import seisdiff as sd
 from seisdiff.config import make_recipe, recipe_values
 from seisdiff.errors import OptionError, OutputError, SeisdiffError, SurveyError
+from seisdiff.pretrained import SHIPPED
 from seisdiff.sources import reading_options
 from seisdiff.xarray_backend import SeisdiffBackend
-from tests.small_lines import line_file, small_line
+from tests.small_lines import RawFile, line_file, small_line
 
 _TRACES = 16
 TASKS = [
@@ -190,13 +193,16 @@ def test_a_file_is_replaced_only_when_told(path: Path) -> None:
         (lambda line: sd.demultiple(line.sortby("offset")), SurveyError, "lies in gather .* seisdiff.select"),
         (lambda line: sd.demultiple(line.isel(gather=0)), SurveyError, "fold has dims .* seisdiff.select"),
         (lambda line: sd.demultiple(line.isel(trace=slice(0, 5))), SurveyError, "adds up to .* seisdiff.select"),
-        (lambda line: sd.demultiple(line.assign(offset=line["offset"] * np.nan)), SurveyError, "offsets are no"),
+        (lambda line: sd.demultiple(line.assign(offset=line["offset"] * np.nan)), SurveyError, "values of offset"),
         (lambda line: sd.demultiple(line, model="demultiple-diffusion"), OptionError, "add --method diffusion"),
         (
             lambda line: sd.denoise(line, method="diffusion", model=Path("denoise-unet")),
             OptionError,
             "add --method unet",
         ),
+        (lambda line: sd.denoise(line, method="diffusion", steps=4), OptionError, "leave steps out"),
+        (lambda line: sd.demultiple(line.rename(time="depth"), start_ms="auto"), OptionError, "in depth"),
+        (lambda line: sd.demultiple(line.rename(time="depth"), nmo="1500,0.6"), OptionError, "in depth"),
         (lambda line: sd.denoise(np.ma.masked_less(line["amplitude"].values, 0), **ARRAY), SurveyError, "filled"),
         (lambda line: sd.denoise(line["amplitude"].values * 1j, **ARRAY), SurveyError, "complex"),
         (lambda line: sd.denoise(line["amplitude"].values[:, :0], **ARRAY), SurveyError, "without samples"),
@@ -232,3 +238,77 @@ def test_a_survey_that_xarray_saved_opens_as_one(path: Path) -> None:
     xr.testing.assert_identical(sd.open(folder).load().reset_coords(), survey.load().reset_coords())
     sd.to_segy(sd.open(folder), path.with_name("back.sgy"))
     assert filecmp.cmp(path.with_name("back.sgy"), path, shallow=False)
+
+
+@pytest.mark.parametrize("name", ["out.sgy", "out.su"])
+@pytest.mark.parametrize("cut", [slice(20, 150), slice(None, None, 2), slice(11, None, 3)])
+@pytest.mark.parametrize("start_ms", [0.0, 48.0])
+def test_a_part_of_the_times_is_read_back_at_its_times(path: Path, name: str, cut: slice, start_ms: float) -> None:
+    line = small_line().full
+    line_file(path, line.assign_coords(time=line["time"] + start_ms, gather=line["gather"]), "ibm32")
+    part = sd.open(path).isel(time=cut)
+    sd.to_segy(part, path.with_name(name))
+    back = sd.open(path.with_name(name))
+    assert np.array_equal(back["time"].values, part["time"].values)
+    assert np.array_equal(back["amplitude"].values, part["amplitude"].values)
+    whole = sd.open(path)
+    assert np.array_equal(back["mute_end"].values, whole["mute_end"].values)
+
+
+def test_a_start_that_no_header_holds_is_refused(path: Path) -> None:
+    line = sd.open(path).isel(time=slice(0, 50))
+    late = line.assign_coords(time=line["time"] + 40_000)
+    with pytest.raises(OptionError, match="begins at 40000 ms fits no delay word"):
+        sd.to_segy(late, path.with_name("out.sgy"))
+    assert [one.name for one in path.parent.iterdir()] == ["line.sgy"]
+
+
+def test_samples_that_were_changed_are_written_as_they_are(tmp_path: Path) -> None:
+    file = RawFile(line_file(tmp_path / "line.sgy", sample_format="ibm32"), "ibm32")
+    file.raw[::2, ::3] = np.frombuffer(bytes([0x45, 0, 0, 0]), np.uint8)
+    file.save()
+    survey = sd.open(tmp_path / "line.sgy")
+    assert survey["raw_exception"].any()
+    changed = survey.assign(amplitude=survey["amplitude"] * 2 + 1)
+    sd.to_segy(changed, tmp_path / "out.sgy")
+    np.testing.assert_allclose(samples(tmp_path / "out.sgy"), changed["amplitude"].values, rtol=1e-6)
+
+
+def test_changed_offsets_are_not_mixed_with_recorded_headers(path: Path) -> None:
+    survey = sd.open(path)
+    changed = survey.assign(offset=2 * survey["offset"])
+    for call in (
+        lambda: sd.interpolate(changed, method="pocs", refine=2),
+        lambda: sd.to_segy(changed, path.with_name("out.sgy")),
+    ):
+        with pytest.raises(SurveyError, match="150 m in its recorded header, which is written; drop"):
+            call()
+    fresh = changed.drop_vars(["trace_header", "file_header"])
+    sd.to_segy(sd.interpolate(fresh, method="pocs", refine=2), path.with_name("out.sgy"))
+    assert sd.open(path.with_name("out.sgy"))["offset"].values[:3].tolist() == [300, 350, 400]
+
+
+def test_files_put_one_after_the_other_stay_so(path: Path) -> None:
+    survey = sd.open(path).load()
+    both = xr.concat([survey, survey], "trace", data_vars="minimal", coords="minimal", compat="override")
+    both = both.drop_dims("gather").assign_coords(gather=np.arange(8)).assign(fold=("gather", [_TRACES] * 8))
+    both = both.assign(cdp=("trace", np.repeat(np.arange(8), _TRACES)))
+    sd.to_segy(both, path.with_name("out.sgy"))
+    back = sd.open(path.with_name("out.sgy"), gather="all")
+    assert np.array_equal(back["amplitude"].values, both["amplitude"].values)
+
+
+def test_a_spread_of_an_earlier_answer_does_not_stay() -> None:
+    line = small_line(1).full
+    drawn = sd.denoise(line, method="diffusion", samples=2)
+    for given in (drawn, drawn.chunk()):
+        assert "spread" not in sd.denoise(given, method="fx")
+
+
+def test_a_model_that_was_trained_again_is_read_again(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(SHIPPED / "denoise-unet", tmp_path / "model"))
+    line = small_line(1).full
+    before = sd.denoise(line, model=folder)["amplitude"].values
+    weights = load_file(folder / "weights.safetensors")
+    save_file({name: values / 2 for name, values in weights.items()}, folder / "weights.safetensors")
+    assert np.abs(sd.denoise(line, model=folder)["amplitude"].values - before).max() > 1e-3 * np.abs(before).max()

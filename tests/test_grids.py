@@ -225,3 +225,37 @@ def test_units_of_axes_are_understood_or_refused(line: xr.Dataset, expected: np.
 def test_gathers_without_numbers_are_counted(line: xr.Dataset) -> None:
     grid = mdio(line).assign_coords(cdp=[f"line {number}" for number in range(GATHERS)])
     assert sd.from_grid(grid)["gather"].values.tolist() == list(range(GATHERS))
+
+
+def test_holes_of_a_grid_are_filled_in_their_gathers(line: xr.Dataset) -> None:
+    holes = [3, 20, 37]
+    with_holes = line.assign(live=("trace", ~np.isin(np.arange(GATHERS * TRACES), holes)))
+    with_holes["amplitude"] = with_holes["amplitude"].where(with_holes["live"], 0).astype(np.float32)
+    grid = sd.to_grid(with_holes)
+    assert not grid["amplitude"].values.reshape(-1, SAMPLES)[holes].any()
+    filled = sd.interpolate(grid, method="pocs")["amplitude"].values.reshape(-1, SAMPLES)
+    assert np.array_equal(filled, sd.interpolate(with_holes, method="pocs")["amplitude"].values)
+    assert filled[holes].any(axis=1).all()
+
+
+def test_gathers_of_two_keys_come_back_from_a_grid(line: xr.Dataset) -> None:
+    numbers = np.repeat([[4, 4, 5, 5], [1, 2, 1, 2]], TRACES, axis=1)
+    survey = line.drop_vars("cdp").assign(
+        inline=("trace", numbers[0]), crossline=("trace", numbers[1]),
+        gather_inline=("gather", [4, 4, 5, 5]), gather_crossline=("gather", [1, 2, 1, 2]),
+    )  # fmt: skip
+    survey = survey.assign_coords(gather=np.arange(GATHERS) + 1).assign_attrs(gather_keys=["inline", "crossline"])
+    back = sd.from_grid(sd.to_grid(survey))
+    for name in ("amplitude", "inline", "crossline", "gather", "gather_inline", "gather_crossline"):
+        assert np.array_equal(back[name].values, survey[name].values), name
+    made = sd.denoise(sd.to_grid(survey), method="fx")
+    assert np.array_equal(
+        made["amplitude"].values.reshape(-1, SAMPLES), sd.denoise(survey, method="fx")["amplitude"].values
+    )
+    assert survey.attrs["history"] == []
+    assert len(made.attrs["history"]) == 1
+
+
+def test_a_grid_has_no_place_for_delays(line: xr.Dataset) -> None:
+    with pytest.raises(SurveyError, match="recording delays differ"):
+        sd.to_grid(line.assign(delay=("trace", np.arange(GATHERS * TRACES) * 4.0)))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from seisdiff.errors import OptionError
 from seisdiff.restorers.base import Restorer
 from seisdiff.restorers.median import MedianRestorer, MedianSpec, aligned, neighbours, strongest_dips
-from tests.contracts import RestorerContract
+from tests.contracts import RestorerContract, assert_same
 from tests.plane_waves import STEP_MS, decibels, plane_waves, with_noise
 
 
@@ -49,6 +49,18 @@ def test_the_dip_is_found_and_neighbours_aligned(dip: float) -> None:
     exact = torch.full_like(batch.data, dip / STEP_MS)
     along = aligned(batch.data, near, exact)
     assert decibels(batch.data[..., 30:-30, None].expand(1, 20, -1, 5), along[..., 30:-30, :]) > 30
+
+
+@pytest.mark.parametrize("mode", ["smooth", "spike"])
+def test_dips_are_those_of_the_gather_alone(mode: Literal["smooth", "spike"]) -> None:
+    near, far = with_noise(plane_waves((2.0,)), 0.5), with_noise(plane_waves((2.0,)), 0.5, seed=1)
+    far = replace(far, offset=8 * far.offset)  # eight times as many dips to choose from
+    both = replace(near, **{name: torch.cat([getattr(each, name) for each in (near, far)])
+                            for name in ("data", "offset", "live")})  # fmt: skip
+    restorer = MedianRestorer("denoise", MedianSpec(mode=mode), 1.0)
+    together = restorer.restore(both).signal
+    for gather, alone in enumerate((near, far)):
+        assert_same(restorer.restore(alone).signal[0], together[gather])
 
 
 @pytest.mark.parametrize("mode", ["smooth", "spike"])

@@ -124,7 +124,7 @@ def test_headers_of_new_traces_lie_between_their_neighbours(byte_order):
     assert _word(made, "group_coord_x", byte_order) == [1000, 1025, 1050, 1076, 1101]
     assert _word(made, "receiver_elevation", byte_order) == [50, 55, 60, 65, 70]
     assert _word(made, "cdp", byte_order) == [7, 7, 7, 8, 8]
-    assert _word(made, "trace_id_code", byte_order)[1:4] == [1, 1, 1]
+    assert _word(made, "trace_id_code", byte_order)[1:4] == [2, 2, 2]
     np.testing.assert_array_equal(made[[0, 4]], headers)
     changed = np.flatnonzero(made[1] != headers[0])
     allowed = [FIELDS[name].bytes for name in ("offset", "trace_id_code", "source_coord_x", "source_coord_y",

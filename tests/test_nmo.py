@@ -136,6 +136,28 @@ def test_velocity_model_takes_gathers_in_any_order() -> None:
     np.testing.assert_allclose(model.at(np.array([5, 3, 1]), np.array([0.0, 8.0]))[:, 1], [2000, 1500, 1000])
 
 
+def test_only_the_functions_beside_the_gathers_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = np.array([0.0, 1000.0, 3000.0])
+    model = VelocityModel({float(cdp): (times, 1500.0 + cdp + times) for cdp in range(0, 2000, 10)})
+    looked, interp = [], np.interp
+    monkeypatch.setattr(np, "interp", lambda x, xp, fp: looked.append(len(xp)) or interp(x, xp, fp))
+    found = model.at(np.array([123, 120, -5, 5000, 124]), np.array([500.0, 2000.0]))
+    np.testing.assert_allclose(found - [500.0, 2000.0], 1500 + np.array([123, 120, 0, 1990, 124])[:, None] + [0, 0])
+    assert len(looked) == 1 + 5  # where the gathers lie; the functions at 0, 10, 120, 130 and 1990
+
+
+@pytest.mark.parametrize("loudness", [1e-30, 1e30])
+def test_the_moveout_of_any_amplitude_is_seen(loudness: float) -> None:
+    times = 4 * torch.arange(400, dtype=torch.float64)
+    offset = torch.linspace(100, 3000, 24, dtype=torch.float64)[None]
+    arrivals = torch.sqrt(torch.arange(200.0, 1500, 150).double() ** 2 + (offset[0, :, None] / 1.8) ** 2)
+    data = torch.exp(-(((times - arrivals[..., None]) / 10) ** 2)).sum(dim=1).float()[None] * loudness
+    live = torch.ones(1, 24, dtype=torch.bool)
+    assert looks_uncorrected(data, offset, live, times)
+    flat = data[:, :1].expand(data.shape).contiguous()
+    assert not looks_uncorrected(flat, offset, live, times)
+
+
 def su_gather(path: Path, metres: float = 1.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     with segyio.su.open(str(path), endian="big", ignore_geometry=True) as file:
         data = torch.tensor(np.stack([trace.copy() for trace in file.trace]))

@@ -12,6 +12,7 @@ import scipy.io
 import torch
 from pydantic import ValidationError
 
+import seisdiff as sd
 from seisdiff.errors import OptionError
 from seisdiff.operators.base import Operator
 from seisdiff.operators.radon import Kind, RadonGrid, RadonMatrix, RadonTransform
@@ -409,3 +410,44 @@ def test_a_multiple_that_steepens_more_than_a_parabola_goes_whole() -> None:
         Batch(event, batch.offset, batch.live, batch.times, start)
     )
     assert restored.signal.norm() < 0.2 * event.norm()
+
+
+def _dips(offset: np.ndarray) -> np.ndarray:
+    times = np.arange(200) * 4.0
+    return np.exp(-(((times - (200 + 0.3 * offset[:, None])) / 12.0) ** 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["linear", "parabolic"])
+def test_dead_traces_are_predicted_at_their_own_offsets(kind: str) -> None:
+    offsets = np.arange(11) * 50.0 + 100
+    data, live = torch.from_numpy(_dips(offsets)), torch.ones(11, dtype=torch.bool)
+    live[[4, 10]] = False
+    times = torch.arange(200).double() * 4
+    ten = torch.from_numpy(np.where(np.arange(11) < 10, offsets, 0))
+    both = Batch(
+        torch.stack([data, data]) * live[:, None], torch.stack([ten, torch.from_numpy(offsets)]),
+        torch.stack([live, live]), times, fold=torch.tensor([10, 11]),
+    )  # fmt: skip
+    restorer = RadonRestorer("interpolate", RadonSpec(kind=kind), 600.0)
+    together, alone = restorer.restore(both).signal[1], restorer.restore(both.take(slice(1, 2))).signal[0]
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["radon", "fx", "pocs", "unet"])
+def test_a_dead_trace_at_zero_offset_is_no_padding(method: str) -> None:
+    offsets = np.arange(11)[::-1] * 50.0
+    gather = _dips(offsets)
+    gather[[5, 10]] = 0
+    filled = sd.interpolate(sd.make_survey(gather, dt_ms=4.0, offset=offsets), method=method)
+    assert filled["live"].values.all()
+    assert np.abs(filled["amplitude"].values[10]).max() > 0.5
+
+
+@pytest.mark.parametrize("solver", ["sparse", "ls"])
+def test_offsets_far_beyond_the_reference_do_not_stop_a_run(solver: str) -> None:
+    offset = torch.linspace(100, 6000, 60).double()
+    data = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 60, 250)).astype(np.float32))
+    batch = Batch(data, offset[None], torch.ones(1, 60, dtype=torch.bool), torch.arange(250).double() * 4)
+    restored = RadonRestorer("demultiple", RadonSpec(solver=solver), 50.0).restore(batch).signal
+    assert torch.isfinite(restored).all()
+    assert restored.abs().max() < 10 * data.abs().max()

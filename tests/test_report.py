@@ -336,8 +336,18 @@ def test_report_option_of_a_run(two_lines, tmp_path, capsys):
     assert "samples before the start time" in text
     assert 'class="bad"' not in text
     capsys.readouterr()
-    assert main([*words, "--report", str(out), "--resume"]) == 2
+    assert main([*words, "--report", str(out)]) == 2
     assert "qc.html exists already; add --overwrite" in capsys.readouterr().err
+    assert main([*words, "--report", str(out), "--resume"]) == 0
+    assert out.read_text(encoding="utf-8") == text
+    clean.unlink()
+    assert main([*words, "--report", str(out), "--resume"]) == 2
+    assert "the run to resume is unfinished; remove or rename it" in capsys.readouterr().err
+    out.unlink()
+    assert main([*words, "--report", str(out), "--resume", "-q"]) == 0
+    out.unlink()
+    assert main([*words, "--report", str(out), "--resume", "-q"]) == 0
+    assert out.exists()
 
 
 def test_new_traces_can_be_reported_on(two_lines, tmp_path):

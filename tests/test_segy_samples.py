@@ -81,9 +81,22 @@ def test_every_ibm_word_comes_back_with_its_exception(seed, byte_order):
     rng = np.random.default_rng(seed)
     raw = rng.integers(0, 256, (4, 400), np.uint8)
     raw[1, :200] &= np.uint8(0x80)
-    again, _ = encode(decode(raw, "ibm32", byte_order), "ibm32", byte_order)
-    apply_exceptions(again, exceptions(raw, "ibm32", byte_order), byte_order)
+    numbers, words = decode(raw, "ibm32", byte_order), exceptions(raw, "ibm32", byte_order)
+    again, _ = encode(numbers, "ibm32", byte_order)
+    apply_exceptions(again, words, numbers, byte_order)
     np.testing.assert_array_equal(again, raw)
+
+
+@pytest.mark.parametrize("byte_order", _ORDERS)
+def test_samples_that_were_changed_do_not_take_the_recorded_words(byte_order):
+    raw = np.random.default_rng(3).integers(0, 256, (4, 400), np.uint8)
+    raw[:, ::4] = 0x44
+    words = exceptions(raw, "ibm32", byte_order)
+    numbers = np.linspace(1, 2, 400, dtype=np.float32).reshape(4, 100)
+    again, _ = encode(numbers, "ibm32", byte_order)
+    apply_exceptions(again, words, numbers, byte_order)
+    assert words.any()
+    np.testing.assert_allclose(decode(again, "ibm32", byte_order), numbers, rtol=1e-6)
 
 
 def test_normalised_words_and_zeros_have_no_exceptions():

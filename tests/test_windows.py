@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from seisdiff.restorers import windows as module
 from seisdiff.restorers.base import Batch, Restorer
+from seisdiff.restorers.fx import FxRestorer, FxSpec
+from seisdiff.restorers.pocs import PocsRestorer, PocsSpec
 from seisdiff.restorers.ssa import SsaRestorer, SsaSpec
 from seisdiff.restorers.windows import (
     BandSpec,
@@ -22,7 +24,7 @@ from seisdiff.restorers.windows import (
     trace_windows,
     whole_grid,
 )
-from tests.contracts import scaled_batch
+from tests.contracts import assert_same, scaled_batch
 
 
 @settings(deadline=None, max_examples=60)
@@ -70,6 +72,43 @@ def test_windows_of_one_gather_do_not_depend_on_the_others() -> None:
         trace, weight = next(pair for pair in mine if len(pair[0]))
         assert torch.equal(trace, alone.trace)
         assert torch.equal(weight, alone.weight)
+
+
+@pytest.mark.parametrize("samples", [1, 30, 500])
+def test_windows_of_a_large_gather_come_in_parts_that_make_the_whole(
+    samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequence = TraceOrder(torch.arange(90).expand(2, 90), torch.tensor([90, 34]))
+    (whole,) = trace_windows(sequence, 10)
+    monkeypatch.setattr(module, "WINDOWED", 1000)
+    parts = list(trace_windows(sequence, 10, samples=samples))
+    assert all(len(part.gather) == 1 or part.trace.numel() * samples <= 1000 for part in parts)
+    for name in ("gather", "trace", "weight"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+    assert (len(parts) > 1) == (samples > 1)
+
+
+@pytest.mark.parametrize(
+    "restorer",
+    [
+        FxRestorer("denoise", FxSpec(), 1.0),
+        FxRestorer("interpolate", FxSpec(), 1.0),
+        PocsRestorer("interpolate", PocsSpec(iterations=4), 1.0),
+        SsaRestorer("denoise", SsaSpec(), 1.0),
+    ],
+    ids=["fx", "fx interpolate", "pocs", "ssa"],
+)
+def test_a_large_gather_is_restored_in_parts_to_the_same(restorer: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = scaled_batch(gathers=1, traces=60)
+    whole, seen = restorer.restore(batch).signal, []
+    add = module.TraceWindows.add
+    monkeypatch.setattr(module, "WINDOWED", 12000)
+    monkeypatch.setattr(
+        module.TraceWindows, "add", lambda self, *given: (seen.append(self.trace.numel()), add(self, *given))
+    )
+    assert_same(restorer.restore(batch).signal, whole)
+    assert len(seen) > 1
+    assert max(seen) * 150 <= 12000
 
 
 def batch_of(offset: list[float], live: list[bool]) -> Batch:

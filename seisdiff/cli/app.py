@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import gc
-import inspect
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
-import typer
+try:
+    import inspect
 
-from seisdiff.cli.benchmark import benchmark
-from seisdiff.cli.compare import compare
-from seisdiff.cli.demo import demo
-from seisdiff.cli.demultiple import demultiple
-from seisdiff.cli.denoise import denoise
-from seisdiff.cli.export import export
-from seisdiff.cli.info import info
-from seisdiff.cli.ingest import ingest
-from seisdiff.cli.interpolate import interpolate
-from seisdiff.cli.models import models
-from seisdiff.cli.plot import plot
-from seisdiff.cli.report import report
-from seisdiff.cli.synth import synth
-from seisdiff.cli.train import train
-from seisdiff.errors import SeisdiffError
-from seisdiff.heap import keep_freed_memory
+    import typer
+
+    from seisdiff.cli.benchmark import benchmark
+    from seisdiff.cli.compare import compare
+    from seisdiff.cli.demo import demo
+    from seisdiff.cli.demultiple import demultiple
+    from seisdiff.cli.denoise import denoise
+    from seisdiff.cli.export import export
+    from seisdiff.cli.files import os_message
+    from seisdiff.cli.info import info
+    from seisdiff.cli.ingest import ingest
+    from seisdiff.cli.interpolate import interpolate
+    from seisdiff.cli.models import models
+    from seisdiff.cli.plot import plot
+    from seisdiff.cli.report import report
+    from seisdiff.cli.synth import synth
+    from seisdiff.cli.train import train
+    from seisdiff.errors import SeisdiffError
+    from seisdiff.heap import keep_freed_memory
+except KeyboardInterrupt:  # imports take a third of a second
+    sys.exit(130)
 
 _WORKFLOW = "Restore"
 _DATA = "Look and convert"
+#: What a shell calls the end of a command whose output nobody reads any more.
+_UNREAD = 128 + signal.SIGPIPE
 
 app = typer.Typer(
     name="seisdiff",
@@ -85,7 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     except usage_error as error:
         return _fail_usage(error)
     except OSError as error:
-        return _fail(_os_message(error), 2)
+        return _fail(os_message(error), 2)
+    except SystemExit:  # Typer's, where nobody reads the output any more
+        return _UNREAD
     except MemoryError:
         return _fail("out of memory; use a smaller --memory or smaller gathers", 2)
     except (KeyboardInterrupt, typer.Abort):
@@ -96,10 +107,48 @@ def main(arguments: list[str] | None = None) -> int:
 def run() -> None:
     """Entry point of the `seisdiff` script."""
     keep_freed_memory()
-    code = main()
-    sys.stdout.flush()
+    _prepare_streams()
+    code = _end_output(main())
     gc.freeze()  # or Python looks through all modules once more before it ends, for half a second
     sys.exit(code)
+
+
+class _Messages(io.TextIOWrapper):
+    """Standard error, on which a message that cannot be written is lost: no run ends for want of a reader."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _prepare_streams() -> None:
+    """Give closed standard streams the null device, and print what an encoding lacks as question marks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            device = open(os.devnull, mode)  # noqa: SIM115 - it lasts as long as the process
+            setattr(sys, name, device)
+            setattr(sys, f"__{name}__", device)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _Messages(sys.stderr.buffer, sys.stderr.encoding, "replace", line_buffering=True)
+
+
+def _end_output(code: int) -> int:
+    """Write what is left of the output; return the exit code, which tells where that cannot be done."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again, and says so
+        if isinstance(error, BrokenPipeError):
+            return _UNREAD
+        return code or _fail(os_message(error), 2)
+    return code
 
 
 def _fail(message: str, code: int) -> int:
@@ -122,11 +171,6 @@ def _fail_usage(error: Exception) -> int:
         return 2
     context = getattr(error, "ctx", None)
     return _fail(f"{message} (see '{context.command_path if context else 'seisdiff'} --help')", 2)
-
-
-def _os_message(error: OSError) -> str:
-    named = f"{error.filename}: " if error.filename else ""
-    return f"{named}{error.strerror or os.strerror(error.errno or 0) if error.errno else error}"
 
 
 def _interrupt(*_: object) -> None:

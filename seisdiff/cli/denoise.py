@@ -8,7 +8,7 @@ import typer
 
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
-from seisdiff.restorers import DEFAULT_METHOD
+from seisdiff.restorers import DEFAULT_METHOD, method_named
 
 Method = Annotated[str, rst.method_option("denoise")]
 
@@ -68,9 +68,9 @@ def denoise(
         "samples": samples, "seed": seed, "ref_offset": ref_offset, "start_ms": start_ms, "taper_ms": taper_ms,
         "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
-    recipe = rst.recipe_of("denoise", method, options, settings)
+    recipe = rst.recipe_of("denoise", method_named(method, "denoise"), options, settings)
     rst.run_restoration(
         source, target, out_dir, recipe, reading, removed=removed, spread=spread, report=report,
-        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, share=share, resume=resume,
-        overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
+        sample_format=opt.lower_case(sample_format), memory=memory, cluster=cluster, scheduler=scheduler, share=share,
+        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,12 @@ def output_of(name: str, folder: str | Path) -> str:
     return str(Path(folder) / Path(name.rstrip("/")).name)
 
 
+def os_message(error: OSError) -> str:
+    """Return what the system says is wrong, and with which file, in plain words."""
+    named = f"{error.filename}: " if error.filename else ""
+    return f"{named}{error.strerror or os.strerror(error.errno or 0) if error.errno else error}"
+
+
 def _one(name: str, folder: Path, run_one: Callable[[str], Summary]) -> dict[str, Any]:
     """Run one file and return its line of the manifest; what is wrong with it is told and written there."""
     from dataclasses import asdict
@@ -54,7 +61,8 @@ def _one(name: str, folder: Path, run_one: Callable[[str], Summary]) -> dict[str
     try:
         record |= {"state": "done", "summary": asdict(run_one(name))}
     except (SeisdiffError, OSError, MemoryError) as error:
-        told = " ".join(str(error).split()) or type(error).__name__
+        said = os_message(error) if isinstance(error, OSError) else str(error)
+        told = " ".join(said.split()) or type(error).__name__
         print(f"seisdiff: {told if name in told else f'{name}: {told}'}", file=sys.stderr)
         record |= {"state": "failed", "error": told}
     return record | {"seconds": round(time.monotonic() - began, 3)}

@@ -8,7 +8,7 @@ import typer
 
 from seisdiff.cli import options as opt
 from seisdiff.cli import restoration as rst
-from seisdiff.restorers import DEFAULT_METHOD
+from seisdiff.restorers import DEFAULT_METHOD, method_named
 
 Method = Annotated[str, rst.method_option("interpolate")]
 Refine = Annotated[
@@ -84,9 +84,9 @@ def interpolate(
         "model": model, "device": device, "steps": steps, "samples": samples, "seed": seed, "ref_offset": ref_offset,
         "zero_nonfinite": zero_nonfinite,
     }  # fmt: skip
-    recipe = rst.recipe_of("interpolate", method, options, settings)
+    recipe = rst.recipe_of("interpolate", method_named(method, "interpolate"), options, settings)
     rst.run_restoration(
         source, target, out_dir, recipe, reading, removed=removed, spread=spread, report=report,
-        sample_format=sample_format, memory=memory, cluster=cluster, scheduler=scheduler, share=share, resume=resume,
-        overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
+        sample_format=opt.lower_case(sample_format), memory=memory, cluster=cluster, scheduler=scheduler, share=share,
+        resume=resume, overwrite=overwrite, quiet=quiet, no_history=no_history, command=opt.typed_command(context),
     )  # fmt: skip

@@ -71,10 +71,7 @@ class Job:
         with importing():
             from seisdiff.engine import restore_file
 
-        if beside.report is not None:
-            from seisdiff.report import check_report_path  # matplotlib is slow to import
-
-            check_report_path(beside.report, self.overwrite)
+        page = self._page(target, beside)
         warnings: list[str] = []
         with self.options() as run:
             notify = partial(_notify_and_keep, run.notify, warnings)
@@ -85,9 +82,24 @@ class Job:
             )  # fmt: skip
             print_summary(summary, target, self.quiet)
             _warn_if_nothing_filled(self.recipe, summary, run)
-        if beside.report is not None and not summary.left:
-            self._report(source, target, beside.spread, beside.report, summary, warnings)
+        if page is not None and not summary.left:
+            self._report(source, target, beside.spread, page, summary, warnings)
         return summary
+
+    def _page(self, target: str, beside: Beside) -> Path | None:
+        """Return the report to write: none where a run that is resumed has nothing left to do and has written it."""
+        page = beside.report
+        if page is None:
+            return None
+        from seisdiff.errors import OutputError
+        from seisdiff.ledger import is_done
+        from seisdiff.report import check_report_path  # matplotlib is slow to import
+
+        if page.exists() and (self.resume or self.share):
+            if is_done([name for name in (target, beside.removed, beside.spread) if name]):
+                return None
+            raise OutputError(f"{page} exists already, and the run to resume is unfinished; remove or rename it")
+        return check_report_path(page, self.overwrite)
 
     def _report(
         self, source: str, target: str, spread: str | None, page: Path, summary: Summary, warnings: list[str]

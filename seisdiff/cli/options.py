@@ -94,7 +94,12 @@ Axis = Annotated[
 Memory = Annotated[
     float,
     typer.Option(
-        "--memory", metavar="GIB", min=0.05, rich_help_panel=RUNNING, help="Memory that gathers under way may take."
+        "--memory",
+        metavar="GIB",
+        min=0.05,
+        max=2**20,
+        rich_help_panel=RUNNING,
+        help="Memory that gathers under way may take.",
     ),
 ]
 Resume = Annotated[
@@ -157,6 +162,11 @@ def share_of(text: str | None) -> tuple[int, int] | None:
     return int(words[0]), int(words[1])
 
 
+def lower_case(name: str | None) -> str | None:
+    """Return a name as it is known, in whatever case it is typed."""
+    return name.lower() if name else name
+
+
 def typed_command(context: typer.Context) -> str:
     """Return the command line that led here, as a shell would take it."""
     return shlex.join(["seisdiff", *(context.find_root().obj or [])])
@@ -171,10 +181,27 @@ def reading_options(
     dt_ms: float | None,
     axis: str = "time",
 ) -> ReadOptions:
-    """Return what the reading options say; raises OptionError for unknown words, units and axes."""
+    """Return what the reading options say.
+
+    Raises OptionError for unknown words, units and axes, and for gathers of offsets that are not in the headers.
+    """
     with importing():
         from seisdiff import sources
 
-    return sources.reading_options(
+    reading = sources.reading_options(
         gather=gather, sort=sort, key=key, mapping=mapping, units=units, dt_ms=dt_ms, axis=axis
     )
+    _check_gather(reading)
+    return reading
+
+
+def _check_gather(reading: ReadOptions) -> None:
+    from seisdiff.errors import OptionError
+    from seisdiff.segy import resolve_field
+
+    for name in reading.gather or ():
+        field = None if name == "all" else resolve_field(name)
+        if field and (field if "=" in name else reading.keys.get(field.name, field)).kind == "distance":
+            raise OptionError(
+                f"--gather {name}: offsets worked out from coordinates cannot number gathers; name a header word"
+            )

@@ -2,8 +2,8 @@
 
 What a network expects of its own error is right on average, but too sure in some places and too unsure in others. It is
 shrunk towards what it expects around, kept above a share of what it expects of the whole gather at that time and of the
-amplitude there, and below some times what was taken out or put in there; what of each was fitted once, and stands in
-the model's card.
+amplitude there, and below some times what was taken out or put in there; traces further out than those recorded are the
+less certain the further out they are. What of each was fitted once, and stands in the model's card.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class SpreadSpec(BaseModel):
     ceiling: float | None = Field(
         default=None, gt=0, description="times the amplitude of what is changed around: no more than that"
     )
+    beyond: float = Field(
+        default=0.0, ge=0, le=4, description="how much it grows with every trace further out than those recorded"
+    )
     width: float = Field(default=1.0, gt=0, description="root mean square of a draw's deviations, in spreads")
     tint: float = Field(
         default=0.5, ge=0, le=1, description="0: the spectrum of deviations as drawn; 1: that of the answer"
@@ -54,11 +57,23 @@ def steadied(error: torch.Tensor, where: torch.Tensor, around: float) -> torch.T
     return torch.where(where > 0, error ** (1 - around) * near**around, error)
 
 
-def spread_of(error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:
+def traces_beyond(offset: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+    """Return by how many traces each (gather, trace) lies further out than the outermost live ones."""
+    place = offset.argsort(dim=1, stable=True).argsort(dim=1)
+    count = place.shape[1]
+    first = torch.where(live, place, count).amin(dim=1, keepdim=True)
+    last = torch.where(live, place, -1).amax(dim=1, keepdim=True)
+    return (torch.maximum(first - place, place - last).clamp_min(0) * live.any(dim=1, keepdim=True)).float()
+
+
+def spread_of(
+    error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor, spec: SpreadSpec,
+    beyond: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Return the standard deviation (gather, trace, time) of an answer.
 
     `error` is what a network expects, zero where nothing is uncertain, `change` what it takes out of what is `recorded`
-    or puts in, all of that shape.
+    or puts in, all of that shape; `beyond` (gather, trace) is what `traces_beyond` gives, None where none is.
     """
     where = (error > 0).to(error.dtype)
     own = error.square() + spec.floor**2 * _of_all(error.square(), where) * where
@@ -67,7 +82,8 @@ def spread_of(error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor,
         own = own * most / (own + most).clamp_min(1e-30)
     if spec.least > 0:
         own = own + spec.least**2 * _around(recorded.square() + change.square()) * where
-    return spec.temperature * own.sqrt()
+    spread = spec.temperature * own.sqrt()
+    return spread if beyond is None else spread * (1 + spec.beyond * beyond)[..., None]
 
 
 def deviation(drawn: torch.Tensor, spread: torch.Tensor, signal: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from seisdiff.errors import OptionError
 from seisdiff.networks.unet import UNet, UNetSpec
-from seisdiff.pretrained import WEIGHTS, model_card
+from seisdiff.pretrained import CARD, WEIGHTS, model_card
 
 
 def grown(network: UNet, spec: UNetSpec) -> UNet | None:
@@ -40,9 +40,20 @@ def grown(network: UNet, spec: UNetSpec) -> UNet | None:
     return made
 
 
-@lru_cache(maxsize=4)
 def load_unet(folder: Path, task: str) -> UNet:
-    """Return the network of a model directory in float32; raises OptionError if it is another task's or damaged."""
+    """Return the network of a model directory in float32; raises OptionError if it is another task's or damaged.
+
+    It is kept, and read again only once the files have changed.
+    """
+    try:
+        states = [(folder / name).stat() for name in (CARD, WEIGHTS)]
+    except OSError:
+        states = []
+    return _loaded(folder, task, tuple((state.st_mtime_ns, state.st_size) for state in states))
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, task: str, _: tuple[tuple[int, int], ...]) -> UNet:
     card = model_card(folder)
     if card["task"] != task:
         raise OptionError(f"the model in {folder} does {card['task']}; expected one for {task}")

@@ -142,23 +142,26 @@ class VelocityModel:
     def at(self, gather_numbers: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
         """Return the velocities (gather, time) of gathers by their CDP number."""
         known = np.array(sorted(self.functions))
-        picked = np.stack([np.interp(times_ms, *self.functions[number]) for number in known])
         place = np.interp(np.asarray(gather_numbers, dtype=np.float64), known, np.arange(len(known)))
         left = np.minimum(place.astype(np.int64), len(known) - 1)
         right = np.minimum(left + 1, len(known) - 1)
         part = (place - left)[:, None]
-        return (1 - part) * picked[left] + part * picked[right]
+        wanted, row = np.unique([left, right], return_inverse=True)
+        picked = np.stack([np.interp(times_ms, *self.functions[number]) for number in known[wanted]])
+        before, after = picked[row.reshape(2, -1)]
+        return (1 - part) * before + part * after
 
 
 def parse_velocities(text: str) -> VelocityModel:
     """Return the velocity model of a file's path, or of "V0,K": v = v0 + k t with v0 in m/s and k in m/s per s."""
-    words = text.split(",")
-    if len(words) != 2 or Path(text).exists():
+    if Path(text).exists():
         return read_velocities(text)
     try:
-        v0, k = (float(word) for word in words)
+        v0, k = (float(word) for word in text.split(","))
     except ValueError:
-        return read_velocities(text)
+        raise OptionError(
+            f"velocities {text!r} are neither a file that exists nor V0,K, such as 1500,0.6 (m/s, m/s per s)"
+        ) from None
     if not (math.isfinite(v0) and math.isfinite(k) and v0 > 0 and k >= 0):
         raise OptionError(f"velocities V0,K need V0 > 0 m/s and K >= 0 m/s per s; got {text!r}")
     times = np.array([0.0, LATEST_MS])
@@ -232,7 +235,7 @@ def _flat_share(traces: torch.Tensor, offset: torch.Tensor, times: torch.Tensor)
     width = max(round(60 / step), 3)
     if traces.shape[-1] < 4 * width:
         return None
-    traces = _balanced(traces, 4 * width)
+    traces = _balanced(traces / _power_of_two(traces), 4 * width)
     scan = [_semblance(traces, torch.zeros_like(offset), times, step, width)]
     scan += [_semblance(traces, offset.double() / velocity, times, step, width) for velocity in SCANNED_VELOCITIES]
     flat, best = scan[0], torch.stack(scan).amax(dim=0)
@@ -240,6 +243,11 @@ def _flat_share(traces: torch.Tensor, offset: torch.Tensor, times: torch.Tensor)
     if int(coherent.sum()) < 5:
         return None
     return float((flat >= 0.8 * best)[coherent].double().mean())
+
+
+def _power_of_two(traces: torch.Tensor) -> float:
+    """Return a number near the largest amplitude: over it squares are finite and not zero, and no digit is lost."""
+    return 2.0 ** (math.frexp(float(traces.abs().max()))[1] - 1)
 
 
 def _balanced(traces: torch.Tensor, half: int) -> torch.Tensor:

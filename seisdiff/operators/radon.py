@@ -181,16 +181,20 @@ class RadonMatrix:
         return torch.polar(torch.ones_like(angle), angle).to(self.dtype)
 
 
-def geometries(offset: torch.Tensor, live: torch.Tensor) -> list[tuple[list[int], torch.Tensor]]:
+def geometries(
+    offset: torch.Tensor, live: torch.Tensor, counted: torch.Tensor | None = None
+) -> list[tuple[list[int], torch.Tensor]]:
     """Group gathers of equal offsets and live traces: a list of (gather numbers, live trace numbers).
 
-    `offset` and `live` are (gather, trace). Offsets of traces that are not live do not count.
+    `offset` and `live` are (gather, trace). Only offsets of traces that are live or `counted` (the same) tell gathers
+    apart.
     """
     groups: dict[bytes, list[int]] = {}
     alive = live.cpu()
-    keys = torch.where(alive, offset.cpu().double(), torch.nan).numpy()
-    for gather, row in enumerate(keys):
-        groups.setdefault(row.tobytes(), []).append(gather)
+    told = alive if counted is None else alive | counted.cpu()
+    keys = torch.where(told, offset.cpu().double(), torch.nan).numpy()
+    for gather, (row, mask) in enumerate(zip(keys, alive.numpy(), strict=True)):
+        groups.setdefault(row.tobytes() + mask.tobytes(), []).append(gather)
     return [(members, alive[members[0]].nonzero().flatten()) for members in groups.values()]
 
 

@@ -161,7 +161,12 @@ def _solve_unchecked(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def _solve(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Solve damped normal equations; many right-hand sides go faster through the inverse, one product for all."""
-    factor = torch.linalg.cholesky(normal)
+    factor, failed = torch.linalg.cholesky_ex(normal)
+    lift = 1e-5 * normal.diagonal(dim1=1, dim2=2).real.mean(dim=1)
+    while bool(failed.any()):  # phases too large for their precision: offsets far beyond the reference
+        normal = normal + torch.diag_embed((lift * (failed > 0))[:, None].expand(normal.shape[:2])).to(normal.dtype)
+        factor, failed = torch.linalg.cholesky_ex(normal)
+        lift = 10 * lift
     if right.shape[-1] < MANY:
         return torch.cholesky_solve(right, factor)
     return torch.cholesky_inverse(factor) @ right

@@ -97,8 +97,8 @@ def _check_options(
         raise OptionError(f"clip={clip:g}; expected an amplitude above 0")
     if not 0 < percentile <= 100:
         raise OptionError(f"percentile={percentile:g}; expected above 0 and at most 100")
-    if window is not None and not window[0] < window[1]:
-        raise OptionError(f"window {window[0]:g} to {window[1]:g}; expected the upper edge first")
+    if window is not None and not -np.inf < window[0] < window[1] < np.inf:
+        raise OptionError(f"window {window[0]:g} to {window[1]:g}; expected two times, the upper edge first")
     axes = {vertical_dim(survey) for survey in panels.values()}
     if len(axes) > 1:
         raise SurveyError("some surveys are in time and some in depth; draw them apart")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -63,6 +63,7 @@ class Survey:
 class _Found:
     """What one gather gives."""
 
+    number: int
     figures: dict[str, float]
     counts: dict[str, float]
     profile: np.ndarray
@@ -70,25 +71,47 @@ class _Found:
     stack: np.ndarray | None
 
 
+@dataclass
+class _Tally:
+    """What the gathers looked at so far give together; of `spectra` the sums, of `stack` the columns that there are."""
+
+    numbers: list[int] = field(default_factory=list)
+    figures: list[dict[str, float]] = field(default_factory=list)
+    counts: dict[str, float] = field(default_factory=dict)
+    profiles: list[np.ndarray] = field(default_factory=list)
+    spectra: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    stacked: list[int] = field(default_factory=list)
+    stack: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, one: _Found) -> None:
+        if one.stack is not None:
+            self.stacked.append(len(self.numbers))
+            self.stack.append(one.stack)
+        self.numbers.append(one.number)
+        self.figures.append(one.figures)
+        self.counts = add_counts([self.counts, one.counts]) if self.counts else one.counts
+        self.profiles.append(one.profile)
+        self.spectra = self.spectra + one.spectra
+
+
 def measure_line(reader: PairReader, survey: Survey, memory_gib: float, progress: Progress) -> Line:
     """Read all gathers within the memory bound and measure them."""
     every = -(-reader.count // MOST_COLUMNS)
-    found: list[_Found] = []
-    numbers: list[int] = []
+    found = _Tally()
 
     def look(pair: GatherPair) -> _Found:
         return _measure(pair, reader, survey, pair.position % every == 0)
 
     def measure(_: Unit, pairs: list[GatherPair]) -> list[_Found]:
-        numbers.extend(pair.number for pair in pairs)
         return list(pool.map(look, pairs))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         units = reader.units(memory_gib)
         for _, part in run_units(units, lambda unit: reader.read(unit.gathers), measure, lambda _, made: made):
-            found += part
-            progress(len(found), reader.count)
-    return _gathered(found, numbers, reader, survey)
+            for one in part:
+                found.add(one)
+            progress(len(found.numbers), reader.count)
+    return _gathered(found, reader, survey)
 
 
 def corrected(
@@ -106,9 +129,10 @@ def corrected(
 def _measure(pair: GatherPair, reader: PairReader, survey: Survey, stacked: bool) -> _Found:
     shown = pair.after[pair.filled] if survey.rules.filling else pair.removed[pair.live_before]
     parts = (pair.before[pair.live_before], pair.after[pair.live_after], shown)
-    spectra = np.stack([amplitude_spectrum(part, reader.step)[1] for part in parts])
+    spectra = np.stack([mean_spectrum(part, reader.step)[1] for part in parts])
     columns = [_column(part, pair, reader, survey) for part in (pair.before, pair.after)] if stacked else None
     return _Found(
+        number=pair.number,
         figures=gather_figures(pair, reader.step),
         counts=count_changes(pair, survey.rules),
         profile=profile(shown, reader.step),
@@ -125,20 +149,26 @@ def _column(samples: np.ndarray, pair: GatherPair, reader: PairReader, survey: S
     return samples[live[np.abs(pair.offset[live]).argmin()]] if len(live) else np.zeros(samples.shape[1], np.float32)
 
 
-def _gathered(found: list[_Found], numbers: list[int], reader: PairReader, survey: Survey) -> Line:
+def mean_spectrum(samples: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequencies and the mean amplitude spectrum, float64, of traces of any amplitude that float32 holds."""
+    largest = float(np.abs(samples).max(initial=0.0)) or 1.0
+    frequency, amplitude = amplitude_spectrum(samples / np.float32(largest), step)
+    return frequency, largest * amplitude.astype(np.float64)
+
+
+def _gathered(found: _Tally, reader: PairReader, survey: Survey) -> Line:
     curves = FILLING_CURVES if survey.rules.filling else REMOVAL_CURVES
-    figures = {name: np.array([one.figures[name] for one in found]) for name in found[0].figures}
-    figures["consistency"] = consistency(np.stack([one.profile for one in found]))
-    stacks = [(at, one.stack) for at, one in enumerate(found) if one.stack is not None]
+    figures = {name: np.array([one[name] for one in found.figures]) for name in found.figures[0]}
+    figures["consistency"] = consistency(np.stack(found.profiles))
     frequency, _ = amplitude_spectrum(np.zeros((0, len(reader.axis))), reader.step)
     return Line(
         curves=curves,
-        numbers=np.array(numbers),
+        numbers=np.array(found.numbers),
         figures=figures,
         outlying={curve.name: find_outliers(figures[curve.name], curve.least) for curve in curves},
-        counts=add_counts([one.counts for one in found]),
+        counts=found.counts,
         frequency=frequency,
-        spectra=np.mean([one.spectra for one in found], axis=0),
-        stacked=np.array([at for at, _ in stacks]),
-        stack=np.stack([column for _, column in stacks], axis=1),
+        spectra=found.spectra / len(found.numbers),
+        stacked=np.array(found.stacked),
+        stack=np.stack(found.stack, axis=1),
     )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from seisdiff.operators.semblance import MOVEOUTS, moveout_semblance
-from seisdiff.operators.spectra import FK_DB, SPECTRUM_DB, amplitude_spectrum, fk_spectrum
-from seisdiff.report.line import Line, Survey, corrected
+from seisdiff.operators.spectra import FK_DB, SPECTRUM_DB, fk_spectrum
+from seisdiff.report.line import Line, Survey, corrected, mean_spectrum
 from seisdiff.report.panels import amplitude_levels, data_uri, share_levels
 from seisdiff.report.reading import GatherPair, PairReader
 
@@ -92,7 +92,7 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def _spectra(parts: dict[str, np.ndarray], step: float) -> View:
-    found = [amplitude_spectrum(samples[samples.any(axis=1)], step) for samples in list(parts.values())[:3]]
+    found = [mean_spectrum(samples[samples.any(axis=1)], step) for samples in list(parts.values())[:3]]
     return _decibels(found[0][0], np.stack([amplitude for _, amplitude in found]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,15 @@ def check_method(name: str, task: str | None = None) -> None:
     available = f"available: {', '.join(known)}"
     if name in RESTORERS:
         raise OptionError(f"method '{name}' does not {task}; {available}")
-    raise OptionError(f"no method is called '{name}'; {available}")
+    near = get_close_matches(name.lower(), known, n=1)
+    nearest = f"the nearest is {near[0]}; " if near else ""
+    raise OptionError(f"no method is called '{name}'; {nearest}{available}")
+
+
+def method_named(text: str, task: str) -> str:
+    """Return the method of a task that is called so, in whatever case; raises OptionError where there is none."""
+    check_method(text.lower(), task)
+    return text.lower()
 
 
 def restorer_class(name: str) -> Callable[..., Restorer]:

@@ -18,7 +18,8 @@ class Batch:
     missing traces. `times` is (time), float64, in ms, of equal steps; for a depth axis it is in m. `start`
     (gather, trace), in the unit of `times`, is the zero-offset time before which there is nothing to take out, minus
     infinity where it is unknown; the engine leaves what is earlier alone in any case. `number` (gather), int64, is what
-    tells the gather from others of the survey, and from which random numbers are made.
+    tells the gather from others of the survey, and from which random numbers are made. `fold` (gather), int64, is how
+    many traces it has without the padding.
     """
 
     data: torch.Tensor
@@ -27,11 +28,20 @@ class Batch:
     times: torch.Tensor
     start: torch.Tensor | None = None
     number: torch.Tensor | None = None
+    fold: torch.Tensor | None = None
+
+    @property
+    def there(self) -> torch.Tensor:
+        """Bool (gather, trace): false for padding, which without a fold follows the last live trace or offset."""
+        if self.fold is not None:
+            return torch.arange(self.live.shape[1], device=self.live.device) < self.fold.to(self.live.device)[:, None]
+        known = self.live | (self.offset != 0)
+        return known.flip(1).to(torch.int8).cummax(dim=1).values.flip(1) > 0
 
     def take(self, gathers: torch.Tensor | slice) -> Batch:
         """Return some of the gathers: a run of them, or by number or bool (gather)."""
-        start, number = (None if part is None else part[gathers] for part in (self.start, self.number))
-        return Batch(self.data[gathers], self.offset[gathers], self.live[gathers], self.times, start, number)
+        told = (None if part is None else part[gathers] for part in (self.start, self.number, self.fold))
+        return Batch(self.data[gathers], self.offset[gathers], self.live[gathers], self.times, *told)
 
 
 class Restored(NamedTuple):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
-from seisdiff.diffusion.spread import deviation, spread_of
+from seisdiff.diffusion.spread import deviation, spread_of, traces_beyond
 from seisdiff.networks.oversampling import finer_count
 from seisdiff.networks.views import views_of
 from seisdiff.pretrained import find_model, model_card
@@ -23,6 +23,15 @@ class DiffusionOptions(UnetSpec):
     samples: int = Field(default=8, ge=1, le=1000, description="draws, of which the mean is returned; 1: a single draw")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="decides which draws")
     alike_over: int = Field(default=1, ge=1, le=10_000, description="gathers over which the draws stay alike; 1: none")
+
+    @model_validator(mode="after")
+    def _steps_have_an_effect(self) -> DiffusionOptions:
+        if self.steps and self.samples % 2 == 0:
+            raise ValueError(
+                f"steps are of single draws, and {self.samples} samples are drawn in pairs whose deviations cancel: "
+                "leave steps out, or ask for samples 1"
+            )
+        return self
 
 
 class DiffusionRestorer(UnetRestorer):
@@ -54,10 +63,11 @@ class DiffusionRestorer(UnetRestorer):
         """Return the mean of the draws and their spread."""
         guided, may_change, count = self.guide.answer(batch), self.may_change(batch), self.options.samples
         total, spreads = torch.zeros_like(guided), torch.zeros_like(guided)
+        outside = traces_beyond(torch.where(batch.there, batch.offset, torch.inf), batch.live)
         for number in range(0, count, 2):
             best, error, odd = self.predicted(batch, guided, self.rate, self._noise(batch, number // 2)).unbind(1)
             answer = guided + self.diffusion.share * (best - guided) * may_change
-            spread = spread_of(error.clamp_min(0) * may_change, answer, batch.data, self.diffusion.spread)
+            spread = spread_of(error.clamp_min(0) * may_change, answer, batch.data, self.diffusion.spread, outside)
             if number + 1 == count:
                 signal = self.applied(batch, answer * (spread > 0))
                 answer = answer + deviation(odd, spread, signal, self.diffusion.spread)

@@ -155,9 +155,14 @@ def strongest_dips(traces: torch.Tensor, near: Neighbours, steepest: torch.Tenso
 
 
 def _dip_axis(steepest: torch.Tensor) -> torch.Tensor:
-    """Return dips (gather, dip) from -steepest to steepest, as many for each gather, zero among them."""
-    half = min(MOST_DIPS // 2, max(1, math.ceil(float(steepest.max()) / DIP_STEP)))
-    return steepest[:, None] * torch.linspace(-1, 1, 2 * half + 1, dtype=torch.float64, device=steepest.device)
+    """Return dips (gather, dip) from -steepest to steepest, zero among them.
+
+    How many a gather has, its own steepest one tells; the last one stands in for those that others have more.
+    """
+    halves = [min(MOST_DIPS // 2, max(1, math.ceil(most / DIP_STEP))) for most in steepest.tolist()]
+    shares = [torch.linspace(-1, 1, 2 * half + 1, dtype=torch.float64) for half in halves]
+    share = torch.nn.utils.rnn.pad_sequence(shares, batch_first=True, padding_value=1.0)
+    return steepest[:, None] * share.to(steepest.device)
 
 
 def aligned(traces: torch.Tensor, near: Neighbours, dips: torch.Tensor) -> torch.Tensor:

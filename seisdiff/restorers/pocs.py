@@ -71,7 +71,7 @@ class PocsRestorer:
         band = spec.band(time.length, step_ms)
         steepest = (spec.max_slowness_ms_m * trace_spacing(batch.offset, grid)).clamp_min(step_ms)
         total = torch.zeros_like(batch.data)
-        for windows in trace_windows(grid, spec.window_traces):
+        for windows in trace_windows(grid, spec.window_traces, samples=batch.data.shape[-1]):
             for part, limit in _of_one_limit(windows, steepest):
                 dips = DipWeights.make(band, step_ms, part.trace.shape[1], limit)
                 part.add(total, self._window(part, batch, time, band, dips))

@@ -35,10 +35,11 @@ class SpitzFill(NamedTuple):
         total = torch.zeros_like(batch.data)
         grid = whole_grid(batch)
         stride = live_stride(batch.live)
+        samples = 2 * batch.data.shape[-1]  # errors are predicted forward and backward: twice the matrices of others
         for step in stride.unique().tolist():
             part = TraceOrder(grid.order, torch.where(stride == step, grid.count, 0))
             length = (self.traces - 1) * max(step, 2) + 1
-            for windows in trace_windows(part, min(length, MOST_TRACES)):
+            for windows in trace_windows(part, min(length, MOST_TRACES), samples=samples):
                 windows.add(total, self._filled(windows, batch, step))
         return total
 

@@ -174,7 +174,7 @@ class UnetRestorer:
         """
         rate, sign = abs(view), math.copysign(1.0, view)
         data, (times, step_ms) = batch.data, finer_times(batch.times, rate)
-        valid = _inside(batch.live, batch.offset)
+        valid = batch.there
         sorted_by = batch.offset.abs() if self.task == "demultiple" else batch.offset
         order = torch.where(valid, sorted_by, torch.inf).argsort(dim=1, stable=True)
         as_they_are = bool((order == torch.arange(data.shape[1])).all())
@@ -297,12 +297,6 @@ def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise OptionError("device cuda was asked for, but torch finds no GPU here; expected cpu or auto")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def _inside(live: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Return bool (gather, trace): all traces up to the last that is live or has an offset; the rest is padding."""
-    known = live | (offset != 0)
-    return known.flip(1).to(torch.int8).cummax(dim=1).values.flip(1) > 0
 
 
 def _precision(name: str, device: torch.device) -> torch.dtype:

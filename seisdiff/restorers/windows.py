@@ -15,6 +15,8 @@ from seisdiff.restorers.base import Batch
 
 #: Samples of the gathers that are worked on at once; windows that overlap and their spectra take many times that.
 AT_ONCE = 2**19
+#: Samples of the windows that are worked on at once: those that AT_ONCE samples make where they overlap by half.
+WINDOWED = 2 * AT_ONCE
 QUIETEST = 1e-9  # of the loudest power, below which levels of noise are not told apart
 COURSE = 3  # time windows before and after that tell the level of the noise at one
 
@@ -56,11 +58,10 @@ def live_by_offset(batch: Batch) -> TraceOrder:
 
 
 def whole_grid(batch: Batch) -> TraceOrder:
-    """Return all traces in the order given, up to the last one that is live or has an offset: the rest is padding."""
-    used = batch.live | (batch.offset != 0)
+    """Return all traces that are no padding in the order given, none where none is live."""
     number = torch.arange(batch.live.shape[1], device=batch.live.device)
-    count = torch.where(used, number + 1, 0).amax(dim=1) * batch.live.any(dim=1)
-    return TraceOrder(number.expand(used.shape), count)
+    count = batch.there.sum(dim=1) * batch.live.any(dim=1)
+    return TraceOrder(number.expand(batch.live.shape), count)
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,23 @@ class TraceWindows:
         """Add pieces (window, place, time), weighted, to `total` (gather, trace, time)."""
         total.index_put_((self.gather[:, None], self.trace), pieces * self.weight[..., None], accumulate=True)
 
+    def split(self, count: int) -> Iterator[TraceWindows]:
+        """Yield the windows in order, `count` at a time."""
+        for part in zip(self.gather.split(count), self.trace.split(count), self.weight.split(count), strict=True):
+            yield TraceWindows(*part)
 
-def trace_windows(sequence: TraceOrder, length: int, overlap: float = 0.5) -> Iterator[TraceWindows]:
+
+def trace_windows(sequence: TraceOrder, length: int, overlap: float = 0.5, samples: int = 1) -> Iterator[TraceWindows]:
     """Yield windows of `length` traces, spread evenly so that each gather is covered and windows overlap.
 
-    Gathers of fewer traces have one window that holds all; those of equally many come together.
+    Gathers of fewer traces have one window that holds all. Those of equally many come together, as far as the windows,
+    whose traces have `samples` each, hold no more than WINDOWED samples: one large gather comes in several parts.
     """
     held = sequence.count.clamp(max=length)
     for size in held.unique().tolist():
         if size > 0:
-            yield _windows_of(sequence, (held == size).nonzero().flatten(), int(size), overlap)
+            windows = _windows_of(sequence, (held == size).nonzero().flatten(), int(size), overlap)
+            yield from windows.split(max(1, WINDOWED // (int(size) * max(1, samples))))
 
 
 def smooth_windows(windows: TraceWindows) -> TraceWindows:
@@ -246,13 +254,16 @@ def in_windows(
 ) -> torch.Tensor:
     """Return `change` of tapered pieces (window, place, time window, sample), merged to (gather, trace, time)."""
     total = torch.zeros_like(batch.data)
-    for windows in trace_windows(order, traces):
+    for windows in trace_windows(order, traces, samples=batch.data.shape[-1]):
         windows.add(total, time.merge(change(time.cut(windows.cut(batch.data)))))
     return total
 
 
 def in_parts(batch: Batch, change: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
-    """Return `change` of a batch, dead traces zeroed first, taken a few gathers at a time to bound the memory."""
+    """Return `change` of a batch, dead traces zeroed first, taken a few gathers at a time to bound the memory.
+
+    A gather is not split: what is larger than AT_ONCE by itself, `change` takes window by window.
+    """
     data = torch.where(batch.live[..., None], batch.data, 0)
     batch = replace(batch, data=data)
     size = max(1, AT_ONCE // max(1, data[0].numel())) if len(data) else 1

@@ -19,6 +19,8 @@ from seisdiff.tasks.start import StartTable
 from seisdiff.units import gather_units
 
 _BLOCK_BYTES = 64 * 2**20
+#: Axes that are as near as this are the same, ms (m in depth).
+_SAME_MS = 1e-3
 
 _HEADINGS = {
     "snr_db": "SNR dB",
@@ -85,11 +87,11 @@ def compare(
 ) -> Comparison:
     """Compare two surveys, or three with the input that the estimate was made from (`before`), gather by gather.
 
-    Gridded datasets are taken too. Traces are matched by order and checked by fold, gather number and offset (to half a
-    metre); dead traces are those of the truth. `from_ms` adds the SNR of the samples later than that time (ms), or than
-    the times that a table of ensemble numbers gives. `progress` is called with gathers done and gathers in all. Reads a
-    few tens of MB at a time. Raises SurveyError saying what differs, and where samples are not finite; OptionError for
-    a time on a depth axis.
+    Gridded datasets are taken too. Traces are matched by order and checked by fold, gather number, offset (to half a
+    metre) and recording delay; dead traces are those of the truth. `from_ms` adds the SNR of the samples later than
+    that time (ms), or than the times that a table of ensemble numbers gives. `progress` is called with gathers done and
+    gathers in all. Reads a few tens of MB at a time. Raises SurveyError saying what differs, and where samples are not
+    finite; OptionError for a time on a depth axis.
     """
     surveys = {"TRUTH": truth, "ESTIMATE": estimate} | ({"INPUT": before} if before is not None else {})
     surveys = {name: as_survey(given) for name, given in surveys.items()}
@@ -122,13 +124,28 @@ def _check_match(truth: xr.Dataset, other: xr.Dataset, name: str) -> None:
             raise SurveyError(
                 f"TRUTH has {truth.sizes[dim]} {words}, {name} has {other.sizes[dim]}; they must be the same"
             )
-    axis, other_axis = vertical_dim(truth), vertical_dim(other)
-    mine, theirs = truth[axis].values, other[other_axis].values
-    if axis != other_axis or len(mine) != len(theirs) or np.abs(mine - theirs).max(initial=0.0) > 1e-3:
-        raise SurveyError(f"TRUTH has {_axis_words(truth)}, {name} has {_axis_words(other)}; they must be the same")
+    _check_axes(truth, other, name)
     for key, tolerance, owner in (("gather", 0.0, "gather"), ("fold", 0.0, "gather"), ("offset", 0.51, "trace")):
         if key in truth and key in other:
             _check_equal(truth[key].values, other[key].values, tolerance, f"{key} of {owner}", name)
+
+
+def _check_axes(truth: xr.Dataset, other: xr.Dataset, name: str) -> None:
+    """Raise SurveyError where axes differ; where delays vary in either survey, that of each trace counts."""
+    axis, other_axis = vertical_dim(truth), vertical_dim(other)
+    mine, theirs = truth[axis].values, other[other_axis].values
+    delayed = "delay" in truth or "delay" in other
+    if delayed:
+        mine, theirs = mine - mine[:1], theirs - theirs[:1]
+    if axis != other_axis or len(mine) != len(theirs) or np.abs(mine - theirs).max(initial=0.0) > _SAME_MS:
+        raise SurveyError(f"TRUTH has {_axis_words(truth)}, {name} has {_axis_words(other)}; they must be the same")
+    if delayed and len(mine):
+        _check_equal(_first_samples(truth), _first_samples(other), _SAME_MS, "delay (ms) of trace", name)
+
+
+def _first_samples(survey: xr.Dataset) -> np.ndarray:
+    """Return the time (ms) of the first sample of each trace, (trace)."""
+    return survey["delay"].values if "delay" in survey else np.full(survey.sizes["trace"], survey["time"].values[0])
 
 
 def _axis_words(survey: xr.Dataset) -> str:

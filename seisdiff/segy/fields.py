@@ -235,6 +235,8 @@ def set_header_values(headers: np.ndarray, field: Field, byte_order: str, values
 
 def _named(name: str) -> Field:
     field = _BY_ANY_NAME.get(name.lower())
+    if field is None and re.search(r"[./]", name):
+        raise OptionError(f"{name!r} is no header field, nor a file that exists")
     if field is None:
         near = difflib.get_close_matches(name.lower(), _BY_ANY_NAME, n=1, cutoff=0.0)
         raise OptionError(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from seisdiff.errors import OptionError
+
 #: The word that stands for "the whole file is one gather".
 WHOLE = "all"
 #: Keys that are tried where none is asked for, the likelier first.
@@ -65,6 +67,11 @@ def group(
         numbers, starts, order = [], np.zeros(1, np.int64), None
     else:
         numbers = [columns[key] for key in keys]
+        for key, column in zip(keys, numbers, strict=True):
+            if column.dtype.kind == "f" and not (np.isfinite(column).all() and (column == np.rint(column)).all()):
+                raise OptionError(
+                    f"gathers by {key}: some of its values are no whole numbers; expected ensemble numbers"
+                )
         runs = _runs(numbers)
         order = None if runs.contiguous else np.lexsort(numbers[::-1])
         starts = runs.starts if order is None else _starts([column[order] for column in numbers])

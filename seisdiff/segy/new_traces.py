@@ -111,16 +111,16 @@ def plan_headers(
 ) -> np.ndarray:
     """Return the headers, uint8 (output trace, header_byte), of a plan from those of the recorded traces of a gather.
 
-    Recorded traces keep every byte. A new trace has the words of the nearest, identification code 1, and offset,
-    coordinates and elevations interpolated in the file's own integers (of the nearest where scalars differ). `fields`
-    says where fields lie if not at their standard bytes; `offset_words` are offset numbers, as recorded, to be set in
-    the new traces instead of interpolated ones, one an output trace.
+    Recorded traces keep every byte. A new trace has the words of the nearest, identification code 2 (dead, for it holds
+    nothing yet), and offset, coordinates and elevations interpolated in the file's own integers (of the nearest where
+    scalars differ). `fields` says where fields lie if not at their standard bytes; `offset_words` are offset numbers,
+    as recorded, to be set in the new traces instead of interpolated ones, one an output trace.
     """
     chosen = headers[plan.nearest]
     fresh = np.flatnonzero(plan.new)
     if not len(fresh):
         return chosen
-    made = set_live(chosen[fresh], byte_order)
+    made = set_header_values(chosen[fresh], FIELDS["trace_id_code"], byte_order, 2)
     for name, scalar in _INTERPOLATED.items():
         field = (fields or {}).get(name, FIELDS[name])
         if container == "su" and field.last_byte > SU_LAST_COMMON_BYTE:

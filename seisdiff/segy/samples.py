@@ -93,10 +93,16 @@ def exceptions(
     return result
 
 
-def apply_exceptions(raw: np.ndarray, raw_exception: np.ndarray, byte_order: str) -> None:
-    """XOR recorded IBM samples, uint8 (trace, bytes), with their exceptions (trace, sample), in place."""
+def apply_exceptions(raw: np.ndarray, raw_exception: np.ndarray, amplitude: np.ndarray, byte_order: str) -> None:
+    """XOR recorded IBM samples, uint8 (trace, bytes), with their exceptions (trace, sample), in place.
+
+    Only where that reads as the `amplitude`: elsewhere samples have been changed since they were read.
+    """
     words = raw.view(_swapped("u4", byte_order))
-    np.bitwise_xor(words, raw_exception, out=words, casting="unsafe")
+    odd = np.nonzero(raw_exception)
+    recorded = (words[odd] ^ raw_exception[odd]).astype(words.dtype)
+    reads = decode(recorded.view(np.uint8)[None], "ibm32", byte_order)[0]
+    words[odd] = np.where(reads == amplitude[odd], recorded, words[odd])
 
 
 def sample_format_of(name: str) -> tuple[int, int, str]:

@@ -13,11 +13,12 @@ import xarray as xr
 from seisdiff.errors import OptionError, OutputError, SurveyError
 from seisdiff.segy.binary import read_binary_header
 from seisdiff.segy.blocks import run_blocks
-from seisdiff.segy.fields import FIELDS, header_values, set_header_values
+from seisdiff.segy.fields import FIELDS, header_values, resolve_field, set_header_values
 from seisdiff.segy.layout import TRACE_HEADER_BYTES
 from seisdiff.segy.made import new_file_header, new_headers
 from seisdiff.segy.samples import apply_exceptions, encode, sample_format_of
 from seisdiff.segy.text import TEXT_BYTES, with_history
+from seisdiff.segy.traces import SU_LAST_COMMON_BYTE, apply_scalar
 from seisdiff.survey import sample_interval, vertical_dim
 
 _BLOCK_BYTES = 1 << 19
@@ -28,9 +29,10 @@ class SegyWriter:
     """A SEG-Y or SU file under way; `template` tells its sizes, headers, formats and the place of every trace.
 
     The trace with the smallest `source_trace` is the first of the file, and so on. `container` ("segy" or "su") and
-    `sample_format` are the template's where not given; `history` is put in the last blank line of the textual header
-    (`history_written` tells whether there was one). With `resume` an existing file of the right size is gone on with.
-    Raises OptionError for what a container cannot hold, OutputError where the file cannot be written.
+    `sample_format` are the template's where not given; the history of the template and `history` are put in the last
+    blank lines of the textual header (`history_written` tells whether there was one). With `resume` an existing file of
+    the right size is gone on with. Raises OptionError for what a container cannot hold, OutputError where the file
+    cannot be written.
     """
 
     _file = -1
@@ -57,6 +59,7 @@ class SegyWriter:
         self._trace_bytes = self._header_bytes + self._n_samples * sample_format_of(self.sample_format)[1]
         self._ranks = _ranks(template["source_trace"].values)
         self._words = _changed_words(template, self.container, self._n_samples)
+        self._recut = "samples" in self._words and "trace_header" in template and template.attrs["container"] != ""
         header, trailer = self._file_header(history), self._file_trailer()
         self._first_trace = len(header)
         self._file = self._open(len(header) + self._n_traces * self._trace_bytes + len(trailer), resume)
@@ -136,7 +139,40 @@ class SegyWriter:
         headers = headers[:, : self._header_bytes]
         for name, value in self._words.items():
             headers = set_header_values(headers, FIELDS[name], self.byte_order, value)
+        if self.container == "su" and self._template.attrs["container"] == "segy":
+            headers = self._in_whole_ms(headers)
+        return self._with_start(headers, rows) if self._recut else headers
+
+    def _in_whole_ms(self, headers: np.ndarray) -> np.ndarray:
+        """Return headers whose words of times are ms: SU knows no scalar of times."""
+        scalar = header_values(headers, FIELDS["time_scalar"], self.byte_order)
+        if np.isin(scalar, (0, 1)).all():
+            return headers
+        for field in FIELDS.values():
+            if field.kind == "time" and field.last_byte <= SU_LAST_COMMON_BYTE:
+                times = apply_scalar(header_values(headers, field, self.byte_order), scalar)
+                headers = set_header_values(headers, field, self.byte_order, np.rint(times))
         return headers
+
+    def _with_start(self, headers: np.ndarray, rows: slice) -> np.ndarray:
+        """Return headers whose delay words tell the time at which the samples begin that are left of the traces."""
+        axis = self._template[vertical_dim(self._template)].values
+        start = axis[0] + (
+            self._template["delay"][rows].values if "delay" in self._template else np.zeros(len(headers))
+        )
+        words = start
+        if self.container != "su":
+            words = start / apply_scalar(
+                np.ones(len(headers)), header_values(headers, FIELDS["time_scalar"], self.byte_order)
+            )
+        wrong = np.flatnonzero((np.abs(words - np.rint(words)) > 1e-3) | (np.abs(words) >= 2**15))
+        if len(wrong):
+            raise OptionError(
+                f"a trace that begins at {start[wrong[0]]:g} ms fits no delay word; begin at another sample"
+            )
+        place = self._template.attrs.get("header_fields", {}).get("delay")
+        field = resolve_field(f"delay={place}") if place else FIELDS["delay"]
+        return set_header_values(headers, field, self.byte_order, np.rint(words))
 
     def _write_block(
         self, places: np.ndarray, headers: np.ndarray, amplitude: np.ndarray, exceptions: np.ndarray | None
@@ -146,7 +182,7 @@ class SegyWriter:
         samples = records[:, self._header_bytes :]
         _, clipped = encode(amplitude, self.sample_format, self.byte_order, out=samples)
         if exceptions is not None:
-            apply_exceptions(samples, exceptions, self.byte_order)
+            apply_exceptions(samples, exceptions, amplitude, self.byte_order)
             clipped = int((~np.isfinite(amplitude) & (exceptions == 0)).sum()) if clipped else 0
         edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
         for low, high in itertools.pairwise(edges):
@@ -170,9 +206,12 @@ class SegyWriter:
             header = self._updated_header(self._template["file_header"].values.tobytes())
         else:
             header = new_file_header(self._template, self.sample_format)
-        text = with_history(header[:TEXT_BYTES], history) if history else None
-        self.history_written = text is not None
-        return header if text is None else text + header[TEXT_BYTES:]
+        lines = [*self._template.attrs.get("history", []), *([history] if history else [])]
+        for line in lines:
+            text = with_history(header[:TEXT_BYTES], line)
+            self.history_written = text is not None
+            header = header if text is None else text + header[TEXT_BYTES:]
+        return header
 
     def _updated_header(self, header: bytes) -> bytes:
         """The recorded file header with the sample format, sample count and trace count of this file."""
@@ -186,6 +225,9 @@ class SegyWriter:
             struct.pack_into(mark + "H", changed, 3220, min(self._n_samples, _LARGEST_WORD))
             if binary.extended_samples:
                 struct.pack_into(mark + "i", changed, 3268, self._n_samples)
+            struct.pack_into(mark + "h", changed, 3216, self._words.get("sample_interval", 0))
+            if binary.extended_interval:
+                struct.pack_into(mark + "d", changed, 3272, 1000 * sample_interval(self._template))
         if binary.traces:
             struct.pack_into(mark + "Q", changed, 3512, self._n_traces)
         return bytes(changed)
@@ -212,8 +254,8 @@ def _header_bytes(template: xr.Dataset, container: str) -> int:
 
 def _ranks(source_trace: np.ndarray) -> np.ndarray | None:
     """The place of every survey row in the file, None where they are in order."""
-    if np.all(source_trace[1:] > source_trace[:-1]):
-        return None
+    if np.all(source_trace[1:] > source_trace[:-1]) or len(np.unique(source_trace)) < len(source_trace):
+        return None  # traces of several files stay as they come
     ranks = np.empty(len(source_trace), np.int64)
     ranks[np.argsort(source_trace, kind="stable")] = np.arange(len(source_trace))
     return ranks
@@ -232,7 +274,12 @@ def _changed_words(template: xr.Dataset, container: str, n_samples: int) -> dict
     if "file_header" in template:
         binary = read_binary_header(template["file_header"].values.tobytes(), order)
         counts |= {binary.samples, binary.extended_samples}
-    return {} if n_samples in counts or "file_header" not in template else {"samples": min(n_samples, _LARGEST_WORD)}
+    return {} if n_samples in counts else {"samples": min(n_samples, _LARGEST_WORD), **_interval_word(template)}
+
+
+def _interval_word(template: xr.Dataset) -> dict[str, int]:
+    interval = round(sample_interval(template) * 1000)
+    return {"sample_interval": interval} if 0 < interval < 2**15 else {}
 
 
 def _su_words(template: xr.Dataset, n_samples: int, said: dict[str, int]) -> dict[str, int]:
@@ -242,6 +289,5 @@ def _su_words(template: xr.Dataset, n_samples: int, said: dict[str, int]) -> dic
             f"an SU file holds at most {_LARGEST_WORD} samples a trace, not {n_samples}; write SEG-Y instead"
         )
     if template.attrs["container"] == "su":
-        return {} if said["samples"] == n_samples else {"samples": n_samples}
-    interval = round(sample_interval(template) * 1000)
-    return {"samples": n_samples} | ({"sample_interval": interval} if 0 < interval < 2**15 else {})
+        return {} if said["samples"] == n_samples else {"samples": n_samples, **_interval_word(template)}
+    return {"samples": n_samples, **_interval_word(template)}
