@@ -97,7 +97,7 @@ def recipe_values(
     What is no option of the task (TASK_OPTIONS) is a parameter of the method; `parameters` are more of those. Raises
     OptionError for a method that does not exist, for options of another one and for a second value.
     """
-    check_method(method)
+    check_method(method, task)
     given = {
         name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
     }

@@ -18,7 +18,7 @@ from seisdiff.gathers import Gathers, Traces, check_finite, cut_traces
 from seisdiff.header_checks import feet_suspicion
 from seisdiff.lazy import is_chunked, lazy_pass
 from seisdiff.new_geometry import Geometry, plan_geometry
-from seisdiff.outputs import Sink, open_sink
+from seisdiff.outputs import SegySink, Sink, open_sink
 from seisdiff.passes import WARNING, Notify, Pass, RunOptions, Summary, begin_run, local_rows, run_pass
 from seisdiff.pretrained import find_model, model_card, model_digest
 from seisdiff.restoration import Restoration, prepare, warn_if_uncorrected
@@ -48,9 +48,9 @@ def restore_file(
 ) -> Summary:
     """Restore every gather of a file or store into another; see RestoreRecipe for what is done.
 
-    `removed` names a second output: the input minus the written output; `spread` one more: the standard deviation of
-    what was restored, which diffusion knows of two samples or more. Raises a SeisdiffError for bad input; a run that
-    was interrupted can be resumed.
+    `removed` names a second output: the input minus the written output; `spread` one more: the standard deviation that
+    the error is expected to have, which diffusion knows of two samples or more. Raises a SeisdiffError for bad input; a
+    run that was interrupted can be resumed.
     """
     if spread and not knows_spread(recipe):
         raise OptionError("a spread needs --method diffusion and --samples of 2 or more")
@@ -85,7 +85,7 @@ def restore(survey: xr.Dataset, recipe: RestoreRecipe, run: RunOptions = WARNING
     """Restore a survey and return another, in memory; the one given is not changed and is read unit by unit.
 
     Where dask holds the samples the result is lazy: each unit is restored when its samples are asked for, to the same
-    bits. Diffusion of two samples or more adds `spread` (trace, time), the standard deviation of what was restored.
+    bits. Diffusion of two samples or more adds `spread` (trace, time), the standard deviation expected of the error.
     """
     survey = usable(survey, run.notify)
     check_order(survey)
@@ -192,6 +192,8 @@ class _Order:
             self._sink(name, where, geometry.template, restoration.sample_format, told)
             for name, where in self.places.items()
         )
+        if any(isinstance(sink, SegySink) and sink.without_history for sink in sinks):
+            notify("the text header has no blank line left: what was done is not told there")
         make = maker(restoration, geometry, survey, notify, self.with_removed, self.with_spread)
         return Pass(survey, geometry, sinks, make, self)
 

@@ -108,7 +108,10 @@ def _restored(
     if isinstance(data, np.ndarray):
         return _restored_array(data, recipe, dt_ms, offsets, run)
     if not isinstance(data, xr.Dataset):
-        raise SurveyError(f"expected a survey, a gridded xarray.Dataset or a numpy array, came {type(data).__name__}")
+        raise SurveyError(
+            f"expected a survey, a gridded xarray.Dataset or a numpy array, came {type(data).__name__}; "
+            "put what dask holds into a dataset"
+        )
     if dt_ms is not None or offsets is not None:
         raise OptionError("dt_ms and offsets are for arrays; a dataset has its own")
     if is_survey(data):

@@ -61,7 +61,7 @@ class Grid:
 
 
 def from_grid(dataset: xr.Dataset, *, with_missing: bool = False) -> xr.Dataset:
-    """Make a survey of a gridded dataset: the inverse of `to_grid`, and the way in from MDIO and segysak.
+    """Make a survey of a gridded dataset, as `to_grid`, MDIO and segysak make them.
 
     Amplitudes are `amplitude` (MDIO) or `data` (segysak) over the dims of a gather (cdp; inline, crossline; iline,
     xline; shot_point ...), one along it (offset, angle, channel, ...) and time (ms), twt or depth (m), in any order.
@@ -69,8 +69,9 @@ def from_grid(dataset: xr.Dataset, *, with_missing: bool = False) -> xr.Dataset:
     the samples are read once. Cells without one are left out, or become dead traces `with_missing`, in gathers that
     hold any. Other variables over those dims become header variables where they are known by name (cdp_x, cdp-x,
     group_coord_x, ...); offsets that are not there are the distances between source and group coordinates. Feet
-    (attributes units or unitsV1) become m, seconds ms. Samples that dask holds stay lazy, others are read. Raises
-    SurveyError where amplitudes or dims are not found.
+    (attributes units or unitsV1) become m, seconds ms. What a grid does not keep, such as trace headers, is not
+    there. Samples that dask holds stay lazy, others are read. Raises SurveyError where amplitudes or dims are not
+    found.
     """
     return survey_of(find_grid(dataset, with_missing))
 

@@ -152,6 +152,8 @@ def _made_columns(
 
 def check_offsets(header: np.ndarray, offset: np.ndarray, attrs: Mapping[str, Any]) -> None:
     """Raise SurveyError where offsets (trace) are not those of the recorded headers, uint8 (trace, byte)."""
+    if "offset" not in attrs.get("header_fields", {}):
+        return  # worked out from coordinates
     recorded = header_columns(header, attrs, ["offset"])["offset"]
     changed = np.flatnonzero(np.abs(recorded - offset) > _ROUNDED)
     if len(changed):

@@ -64,6 +64,7 @@ class SegySink:
         self._writer = SegyWriter(
             where, template, container=container, sample_format=sample_format, history=history, resume=begun
         )
+        self.without_history = bool(history) and container == "segy" and not self._writer.history_written
 
     def write(self, rows: slice, traces: Traces) -> int:
         return self._writer.write(rows, traces.trace_header, traces.amplitude, traces.raw_exception)

@@ -203,14 +203,13 @@ def suggest_command(survey: xr.Dataset, source: str, findings: Sequence[Finding]
     if not source or not survey.sizes["trace"]:
         return ""
     path = PurePath(source)
-    named = [
-        shlex.quote(name) for name in (source, f"{path.stem}_out{path.suffix}", f"{path.stem}_removed{path.suffix}")
-    ]
+    names = (source, f"{path.stem}_out{path.suffix}", f"{path.stem}_removed{path.suffix}", f"{path.stem}.png")
+    named = [shlex.quote(f"./{name}" if name.startswith("-") else name) for name in names]
     needed = dict.fromkeys(finding.options for finding in findings if finding.options)
     options = "".join(f" {words}" for words in (typed, *needed) if words)
     keys = survey.attrs.get("gather_keys", [])
     if np.median(survey["fold"].values) <= 1:
-        return f"seisdiff plot {named[0]}{options} -o {shlex.quote(path.stem + '.png')}"
+        return f"seisdiff plot {named[0]}{options} -o {named[3]}"
     shots = "field_record" in keys or not keys
     task = next((finding.task for finding in findings if finding.task), "denoise" if shots else "demultiple")
     return f"seisdiff {task} {named[0]} {named[1]}{options} --removed {named[2]}"

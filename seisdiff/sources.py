@@ -135,7 +135,11 @@ def _identity(source: str) -> dict[str, Any]:
     if container_of(source) == "zarr":
         fs, path = fsspec.core.url_to_fs(source)
         root = f"{path.rstrip('/')}/zarr.json"
-        return {"store": hashlib.sha256(fs.cat_file(root)).hexdigest(), "changed": fs.info(root).get("mtime")}
+        try:
+            return {"store": hashlib.sha256(fs.cat_file(root)).hexdigest(), "changed": fs.info(root).get("mtime")}
+        except (FileNotFoundError, NotADirectoryError):
+            open_store(source)  # which says what is wrong
+            raise
     path = Path(source)
     facts = path.stat()
     with path.open("rb") as file:

@@ -256,11 +256,12 @@ class _Loop:
                     beside = validation / self.recipe.validation_every
                     found = pace.last_step(state.step, ends - time.perf_counter(), beside)
                     state.steps = broadcast_object_list([found])[0]
-                keep = bool(interrupts) or state.steps != before
+                stop = bool(interrupts)
+                keep = stop or state.steps != before
                 self._tell(loss, pace.seconds_a_step(state.step), keep)
                 if keep:
                     self._keep()
-                if interrupts:
+                if stop:
                     raise KeyboardInterrupt
 
     def _validation_seconds(self) -> float:

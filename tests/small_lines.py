@@ -76,9 +76,9 @@ class RawFile:
 
     @property
     def mute_ms(self) -> np.ndarray:
-        """The end of the mute (trace), its scalar of a tenth applied."""
-        assert (self.word(215, "i2") == -10).all()
-        return self.word(113, "i2") / 10
+        """The end of the mute (trace), its scalar applied."""
+        scalar = self.word(215, "i2")
+        return self.word(113, "i2") * np.where(scalar > 0, scalar, 1) / np.where(scalar < 0, -scalar, 1)
 
     def put(self, rows: Any, byte: int, values: Any, kind: str = "i4") -> RawFile:
         """Set a header word of some traces."""

@@ -23,7 +23,7 @@ from seisdiff.diffusion.residual import (
     weights,
     zone,
 )
-from seisdiff.diffusion.spread import SpreadSpec, deviation, spread_of, steadied, traces_beyond
+from seisdiff.diffusion.spread import SpreadSpec, deviation, growth, spread_of, steadied
 from seisdiff.diffusion.training import error_loss
 from seisdiff.engine import restore, restore_file
 from seisdiff.errors import OptionError
@@ -166,12 +166,8 @@ def test_a_spread_is_kept_above_a_share_of_what_is_there() -> None:
 def test_traces_further_out_are_less_certain() -> None:
     offset = torch.tensor([[400.0, 300, 200, 100, 0, -100, -200], [0, 1, 2, 3, 4, 5, torch.inf]])
     live = torch.tensor([[False, True, False, True, False, False, False], [False] * 7])
-    beyond = traces_beyond(offset, live)
-    assert beyond.tolist() == [[1, 0, 0, 0, 1, 2, 3], [0] * 7]
-    error = torch.ones(2, 7, 5)
-    grown = spread_of(error, error, error, SpreadSpec(temperature=2.0, beyond=0.5), beyond)
-    assert grown[0, :, 0].tolist() == [3, 2, 2, 2, 3, 4, 5]
-    assert (grown[1] == 2).all()
+    assert growth(offset, live, SpreadSpec(beyond=0.5))[..., 0].tolist() == [[1.5, 1, 1, 1, 1.5, 2, 2.5], [1] * 7]
+    assert (growth(offset, live, SpreadSpec()) == 1).all()
 
 
 def test_expected_errors_lean_on_those_around() -> None:

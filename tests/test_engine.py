@@ -310,3 +310,13 @@ def test_offsets_of_two_spacings_are_taken(tmp_path: Path) -> None:
     source = line_file(tmp_path / "in.sgy", line.assign(offset=("trace", offsets)))
     for task in ("denoise", "demultiple"):
         assert restore_file(str(source), str(tmp_path / f"{task}.sgy"), quick(task)).gathers == 2
+
+
+def test_a_text_header_without_room_is_told(tmp_path: Path) -> None:
+    file = RawFile(line_file(tmp_path / "in.sgy"))
+    file.file_header[:3200] = 0xC1  # A
+    file.save()
+    told: list[str] = []
+    restore_file(str(file.path), str(tmp_path / "out.sgy"), quick("denoise"), run=RunOptions(notify=told.append))
+    assert any("no blank line left" in line for line in told)
+    assert (RawFile(tmp_path / "out.sgy").file_header[:3200] == 0xC1).all()

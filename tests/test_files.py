@@ -79,10 +79,25 @@ def test_a_missing_input_is_one_plain_line(tmp_path: Path, capsys: pytest.Captur
     assert manifest(out)["missing"]["error"] == f"{missing}: No such file or directory"
 
 
+@pytest.mark.parametrize("damage", ["{", '{"input": "x"}', "[1]", "7"])
+def test_a_damaged_manifest_is_told_in_one_line(
+    damage: str, lines: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.jsonl").write_text(damage + "\n")
+    assert main(["denoise", lines[0], "--out-dir", str(out), *_QUICK, "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert "manifest.jsonl is damaged" in said
+    assert said.count("\n") == 1
+    assert (out / "manifest.jsonl").read_text() == damage + "\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["a.sgy"], "Missing argument 'OUT'"), (["a.sgy", "b.sgy", "c.sgy"], "--out-dir"),
      (["a.sgy", "x/a.sgy", "--out-dir", "out"], "two inputs are called a.sgy"),
+     (["a.sgy", "a.su", "--out-dir", "out", "--report", "qc"], "two inputs would have one report, a.html"),
      (["a.sgy", "--out-dir", "no/such"], "no/such")],
 )  # fmt: skip
 def test_names_that_make_no_run_are_refused(

@@ -160,10 +160,10 @@ def delayed(delays: np.ndarray, tmp_path: Path) -> tuple[RawFile, RawFile]:
     cut = RawFile(line_file(tmp_path / "cut.sgy", small_line(4, 16, 230).full))
     for trace, step in enumerate(steps):
         cut.raw[trace] = full.raw[trace, step : step + 230]
-    cut.put(slice(None), 109, 10 * delays, "i2")
+    cut.put(slice(None), 215, -10, "i2").put(slice(None), 109, 10 * delays, "i2")
     fraction = np.unique(delays - 4 * steps)
-    mute = full.word(113, "i2") + (10 * fraction[0] if len(fraction) == 1 else 0)
-    cut.put(slice(None), 113, mute, "i2").save()
+    mute = full.mute_ms + (fraction[0] if len(fraction) == 1 else 0)
+    cut.put(slice(None), 113, 10 * mute, "i2").save()
     return full, cut
 
 

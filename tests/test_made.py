@@ -53,11 +53,13 @@ def test_start_times_that_no_header_holds_are_refused(made, message):
         new_headers(survey, slice(0, 2))
 
 
-def test_an_su_file_has_whole_milliseconds_alone():
+def test_an_su_file_has_whole_milliseconds_alone(tmp_path):
     survey = make_survey(np.ones((2, 9), np.float32), dt_ms=4, start_ms=4.5)
     assert header_scales(survey).time == 10
     with pytest.raises(OptionError, match=r"begin at 4\.5 ms do not fit an SU header word"):
         header_scales(survey, "su")
+    with pytest.raises(OptionError, match=r"begin at 4\.5 ms do not fit an SU header word"):
+        SegyWriter(tmp_path / "out.su", survey, container="su")
 
 
 def test_headers_are_the_same_block_by_block_and_with_scales_found_before():

@@ -12,7 +12,7 @@ import seisdiff
 NAMES = [
     "ReadOptions", "RestoreRecipe", "RunOptions", "SeisdiffError", "Summary", "check_survey", "compare", "demultiple",
     "denoise", "export", "from_grid", "ingest", "interpolate", "make_survey", "open", "open_survey", "restore",
-    "restore_file", "to_grid", "to_segy", "write_report",
+    "restore_file", "select", "to_grid", "to_segy", "write_report",
 ]  # fmt: skip
 COMMANDS = ["demultiple", "denoise", "interpolate", "info", "plot", "report", "compare", "ingest", "export", "demo"]
 _HEAVY = "torch xarray zarr matplotlib scipy pydantic numpy segyio"

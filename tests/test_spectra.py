@@ -78,5 +78,15 @@ def test_semblance_of_noise_is_one_over_the_traces():
     assert panel.mean() == pytest.approx(1 / 40, rel=0.1)
 
 
+@pytest.mark.parametrize("loudness", [1e-36, 1e-23, 1e20, 1e36])
+def test_semblance_does_not_depend_on_the_amplitude(loudness):
+    samples = np.random.default_rng(0).standard_normal((12, 200)).astype(np.float32)
+    offset, moveouts = np.arange(12) * 100.0, np.array([0.0, 50.0])
+    found, expected = (
+        moveout_semblance(np.float32(scale) * samples, offset, 4.0, moveouts, 1100.0) for scale in (loudness, 1.0)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_stack_is_the_mean_of_what_is_not_muted():
     np.testing.assert_array_equal(stack_traces(np.array([[0.0, 2.0, 0.0], [3.0, 4.0, 0.0]])), [3.0, 3.0, 0.0])

@@ -100,6 +100,7 @@ def test_a_header_word_holds_the_start_time_of_each_trace(
 ) -> None:
     file = RawFile(line_file(tmp_path / "in.sgy"))
     starts = 300 + 4 * np.arange(64)
+    file.put(slice(None), 113, 10 * file.mute_ms, "i2").put(slice(None), 215, -10, "i2")  # times are in tenths
     file.put(slice(None), byte, factor * starts, kind).save()
     recipe, target = quick("demultiple", start=word, taper_ms=0.0), tmp_path / "out.sgy"
     if not factor:
@@ -144,7 +145,7 @@ def test_protected_moveout_stays() -> None:
     survey = make_survey(_ricker(bent).astype(np.float32), dt_ms=4.0, offset=offset)
     spec = {"moveout_ms": "-100:300:10"}
     without, with_protection = (
-        restore(survey, quick("demultiple", radon=spec, protect_ms=protect))["amplitude"].values
+        restore(survey, quick("demultiple", radon=spec, protect_ms=protect), RunOptions())["amplitude"].values
         for protect in (0.0, 150.0)
     )
     assert np.square(without).sum() < 0.1 * np.square(survey["amplitude"].values).sum()

@@ -86,7 +86,7 @@ def test_an_interrupted_training_ends_the_same(trained: Path, tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         train_model(recipe(), SCENES, tmp_path, progress=stop)
     train_model(recipe(), SCENES, tmp_path, resume=True)
-    assert losses(tmp_path)[-15:] == pytest.approx(losses(trained)[-15:], rel=1e-5)
+    assert losses(tmp_path) == pytest.approx(losses(trained), rel=1e-5)
     left, right = (load_file(folder / "model" / WEIGHTS) for folder in (tmp_path, trained))
     assert all(torch.allclose(left[name], right[name], atol=1e-3) for name in right)
 
@@ -108,13 +108,6 @@ def test_fine_tuning_begins_where_the_model_is(trained: Path, tmp_path: Path) ->
         train_model(
             recipe(steps=2, network={**NETWORK, "widths": [8, 16]}), SCENES, tmp_path / "b", init_from=trained / "model"
         )
-
-
-def test_a_time_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:
-    ticks: list[Tick] = []
-    train_model(recipe(steps=None), SCENES, tmp_path, max_minutes=0.02, progress=ticks.append)
-    assert ticks[-1].step == ticks[-1].steps > 24
-    assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["steps"] == ticks[-1].steps
 
 
 def test_what_cannot_be_trained_is_refused(trained: Path, tmp_path: Path) -> None:

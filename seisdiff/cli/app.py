@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any, TextIO, cast
 
 try:
     import inspect
@@ -113,30 +113,34 @@ def run() -> None:
     sys.exit(code)
 
 
-class _Messages(io.TextIOWrapper):
+class _Messages:
     """Standard error, on which a message that cannot be written is lost: no run ends for want of a reader."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         with suppress(OSError):
-            super().write(text)
+            self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(OSError):
-            super().flush()
+            self._stream.flush()
 
 
 def _prepare_streams() -> None:
     """Give closed standard streams the null device, and print what an encoding lacks as question marks."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            device = open(os.devnull, mode)  # noqa: SIM115 - it lasts as long as the process
-            setattr(sys, name, device)
-            setattr(sys, f"__{name}__", device)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr = _Messages(sys.stderr.buffer, sys.stderr.encoding, "replace", line_buffering=True)
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lasts as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.stderr = cast(TextIO, _Messages(sys.stderr))
 
 
 def _end_output(code: int) -> int:

@@ -45,4 +45,4 @@ def export(
         "export", memory=memory, resume=resume, overwrite=overwrite, quiet=quiet, cluster=cluster, scheduler=scheduler
     )
     with options as run:
-        print_summary(transfer.export(source, target, run, sample_format=sample_format), target, quiet)
+        print_summary(transfer.export(source, target, run, sample_format=opt.lower_case(sample_format)), target, quiet)

@@ -17,16 +17,23 @@ MANIFEST = "manifest.jsonl"
 
 
 def run_files(
-    inputs: Sequence[str], folder: Path, run_one: Callable[[str], Summary], *, resume: bool, overwrite: bool
+    inputs: Sequence[str],
+    folder: Path,
+    run_one: Callable[[str], Summary],
+    *,
+    resume: bool,
+    overwrite: bool,
+    pages: bool = False,
 ) -> None:
     """Run every input, a failure of one or not, and keep the manifest: input, output, state, seconds and summary.
 
-    Raises OptionError for inputs of one name and for a manifest that is there already, and OutputError at the end where
-    any failed. With `resume` lines of files that are done are kept.
+    Raises OptionError for inputs of one name (where each has its page, of one name but for the ending) and for a
+    manifest that is there already, and OutputError at the end where any failed. With `resume` lines of files that are
+    done are kept.
     """
     from seisdiff.errors import OutputError
 
-    _check_names(inputs)
+    _check_names(inputs, pages)
     folder.mkdir(exist_ok=True)
     records = _earlier(folder, inputs, resume, overwrite)
     for name in inputs:
@@ -68,13 +75,20 @@ def _one(name: str, folder: Path, run_one: Callable[[str], Summary]) -> dict[str
     return record | {"seconds": round(time.monotonic() - began, 3)}
 
 
-def _check_names(inputs: Sequence[str]) -> None:
+def _check_names(inputs: Sequence[str], pages: bool) -> None:
     from seisdiff.errors import OptionError
 
-    names = [Path(output_of(name, "")).name for name in inputs]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    outputs = [Path(output_of(name, "")) for name in inputs]
+    twice = _first_twice([output.name for output in outputs])
     if twice:
         raise OptionError(f"two inputs are called {twice}, and would be one output; run them into different folders")
+    twice = _first_twice([output.with_suffix(".html").name for output in outputs]) if pages else None
+    if twice:
+        raise OptionError(f"two inputs would have one report, {twice}; run them with reports in different folders")
+
+
+def _first_twice(names: list[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def _earlier(folder: Path, inputs: Sequence[str], resume: bool, overwrite: bool) -> dict[str, dict[str, Any]]:
@@ -86,8 +100,12 @@ def _earlier(folder: Path, inputs: Sequence[str], resume: bool, overwrite: bool)
         return {}
     if not resume:
         raise OptionError(f"{path} is that of an earlier run; add --resume to go on with it, or --overwrite")
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {line["input"]: line for line in lines if line["state"] == "done" or line["input"] not in inputs}
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {line["input"]: line for line in lines if line["state"] == "done" or line["input"] not in inputs}
+    except (ValueError, KeyError, TypeError):
+        told = "is damaged: expected lines of JSON that a run wrote"
+        raise OptionError(f"{path} {told}; remove it, --resume finds the outputs that are done without it") from None
 
 
 def _write(folder: Path, records: Sequence[dict[str, Any]]) -> None:

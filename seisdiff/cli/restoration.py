@@ -153,7 +153,7 @@ Spread = Annotated[
     str | None,
     typer.Option(
         "--spread", metavar="OUT3",
-        help="Diffusion: also write the standard deviation of what was restored, sample by sample.",
+        help="Diffusion: also write the standard deviation that the error is expected to have, sample by sample.",
     ),
 ]  # fmt: skip
 ZeroNonfinite = Annotated[
@@ -227,7 +227,8 @@ def run_restoration(
             def run_one(name: str) -> Summary:
                 return job.run(name, output_of(name, out_dir), beside.of(name), on)
 
-            return run_files([source, *(target or [])], out_dir, run_one, resume=resume, overwrite=overwrite)
+            names, pages = [source, *(target or [])], report is not None
+            return run_files(names, out_dir, run_one, resume=resume, overwrite=overwrite, pages=pages)
     only = _only(target)
     if "-" in (source, only):
         refused = {**vars(beside), "format": sample_format, "cluster": cluster, "scheduler": scheduler}

@@ -108,7 +108,8 @@ def synth(
     with run_options("synth", memory=1.0, resume=False, overwrite=overwrite, quiet=quiet) as run:
         made = write_scenes(
             chosen, target, part=part, gathers=gathers, seed=seed, first=first, domain=domain, dt_ms=dt_ms,
-            traces=traces, samples=samples, sample_format=sample_format, overwrite=overwrite, progress=run.progress,
+            traces=traces, samples=samples,
+            sample_format=opt.lower_case(sample_format), overwrite=overwrite, progress=run.progress,
         )  # fmt: skip
     if not quiet:
         print(f"{target}: {made.told()}", file=sys.stderr)

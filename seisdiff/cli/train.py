@@ -29,7 +29,10 @@ Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="
 InitFrom = Annotated[
     str | None, typer.Option("--init-from", metavar="MODEL", help="Begin with the weights of a model: fine-tuning.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", metavar="", help="Go on from the last checkpoint in DIR.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", metavar="", help="Go on from the last checkpoint in DIR, to its end or another --steps."),
+]
 
 
 def train(
@@ -43,9 +46,9 @@ def train(
 ) -> None:
     """Train a network on synthetic scenes that are made while it trains.
 
-    DIR gets log.jsonl (a line a step), checkpoint/ (replaced at every validation) and, at the end, model/, which
-    the commands take as --model DIR/model. The length is that of the recipe, --steps or --max-minutes.
-    A training that was stopped goes on with --resume to the same end. On several GPUs:
+    DIR gets log.jsonl (a line a step), checkpoint/ (replaced at every validation and when interrupted) and, at the end,
+    model/, which the commands take as --model DIR/model. The length is that of the recipe, --steps or --max-minutes.
+    A training that was stopped goes on with --resume to the same end, or to another that is given. On several GPUs:
     accelerate launch -m seisdiff train ...
 
     Examples:

@@ -57,23 +57,24 @@ def steadied(error: torch.Tensor, where: torch.Tensor, around: float) -> torch.T
     return torch.where(where > 0, error ** (1 - around) * near**around, error)
 
 
-def traces_beyond(offset: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
-    """Return by how many traces each (gather, trace) lies further out than the outermost live ones."""
+def growth(offset: torch.Tensor, live: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:
+    """Return by what spreads of traces (gather, trace, 1) are larger that lie further out than the outermost live ones.
+
+    Draws do not stray further there: what amplitudes do beyond the recorded offsets is a doubt, no texture.
+    """
     place = offset.argsort(dim=1, stable=True).argsort(dim=1)
     count = place.shape[1]
     first = torch.where(live, place, count).amin(dim=1, keepdim=True)
     last = torch.where(live, place, -1).amax(dim=1, keepdim=True)
-    return (torch.maximum(first - place, place - last).clamp_min(0) * live.any(dim=1, keepdim=True)).float()
+    beyond = torch.maximum(first - place, place - last).clamp_min(0) * live.any(dim=1, keepdim=True)
+    return (1 + spec.beyond * beyond)[..., None]
 
 
-def spread_of(
-    error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor, spec: SpreadSpec,
-    beyond: torch.Tensor | None = None,
-) -> torch.Tensor:  # fmt: skip
+def spread_of(error: torch.Tensor, change: torch.Tensor, recorded: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:
     """Return the standard deviation (gather, trace, time) of an answer.
 
     `error` is what a network expects, zero where nothing is uncertain, `change` what it takes out of what is `recorded`
-    or puts in, all of that shape; `beyond` (gather, trace) is what `traces_beyond` gives, None where none is.
+    or puts in, all of that shape.
     """
     where = (error > 0).to(error.dtype)
     own = error.square() + spec.floor**2 * _of_all(error.square(), where) * where
@@ -82,8 +83,7 @@ def spread_of(
         own = own * most / (own + most).clamp_min(1e-30)
     if spec.least > 0:
         own = own + spec.least**2 * _around(recorded.square() + change.square()) * where
-    spread = spec.temperature * own.sqrt()
-    return spread if beyond is None else spread * (1 + spec.beyond * beyond)[..., None]
+    return spec.temperature * own.sqrt()
 
 
 def deviation(drawn: torch.Tensor, spread: torch.Tensor, signal: torch.Tensor, spec: SpreadSpec) -> torch.Tensor:

@@ -159,14 +159,26 @@ def _solve_unchecked(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return torch.where(failed[:, None, None] == 0, solved, 0)
 
 
+def _factored(normal: torch.Tensor) -> torch.Tensor:
+    """Return Cholesky factors, of some with more damping where they have none as they are.
+
+    Those are of phases too large for their precision, at offsets far beyond the reference.
+    """
+    factor, failed = torch.linalg.cholesky_ex(normal)
+    if not bool(failed.any()):
+        return factor
+    mean = normal.diagonal(dim1=1, dim2=2).real.mean(dim=1)
+    for share in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
+        lift = (share * mean * (failed > 0))[:, None].expand(normal.shape[:2])
+        factor, still = torch.linalg.cholesky_ex(normal + torch.diag_embed(lift).to(normal.dtype))
+        if not bool(still.any()):
+            return factor
+    return torch.linalg.cholesky(normal)  # says what is wrong
+
+
 def _solve(normal: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Solve damped normal equations; many right-hand sides go faster through the inverse, one product for all."""
-    factor, failed = torch.linalg.cholesky_ex(normal)
-    lift = 1e-5 * normal.diagonal(dim1=1, dim2=2).real.mean(dim=1)
-    while bool(failed.any()):  # phases too large for their precision: offsets far beyond the reference
-        normal = normal + torch.diag_embed((lift * (failed > 0))[:, None].expand(normal.shape[:2])).to(normal.dtype)
-        factor, failed = torch.linalg.cholesky_ex(normal)
-        lift = 10 * lift
+    factor = _factored(normal)
     if right.shape[-1] < MANY:
         return torch.cholesky_solve(right, factor)
     return torch.cholesky_inverse(factor) @ right

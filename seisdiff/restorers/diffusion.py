@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from seisdiff.diffusion.noise import addressed_noise
 from seisdiff.diffusion.residual import DiffusionSpec, draw, zone
-from seisdiff.diffusion.spread import deviation, spread_of, traces_beyond
+from seisdiff.diffusion.spread import deviation, growth, spread_of
 from seisdiff.networks.oversampling import finer_count
 from seisdiff.networks.views import views_of
 from seisdiff.pretrained import find_model, model_card
@@ -39,8 +39,8 @@ class DiffusionRestorer(UnetRestorer):
 
     Draws come in pairs that deviate by the opposite of each other, so that the mean of an even number is what they lie
     about, and no deviation has to be drawn for it. From two draws on the spread is returned too: the standard deviation
-    of draws, which is the error that the network expects, calibrated as the model's card says. Random numbers belong to
-    the gather's number, the trace and the sample.
+    that the answer's error is expected to have, sample by sample, calibrated as the model's card says. Random numbers
+    belong to the gather's number, the trace and the sample.
     """
 
     kind = "diffusion"
@@ -63,18 +63,18 @@ class DiffusionRestorer(UnetRestorer):
         """Return the mean of the draws and their spread."""
         guided, may_change, count = self.guide.answer(batch), self.may_change(batch), self.options.samples
         total, spreads = torch.zeros_like(guided), torch.zeros_like(guided)
-        outside = traces_beyond(torch.where(batch.there, batch.offset, torch.inf), batch.live)
         for number in range(0, count, 2):
             best, error, odd = self.predicted(batch, guided, self.rate, self._noise(batch, number // 2)).unbind(1)
             answer = guided + self.diffusion.share * (best - guided) * may_change
-            spread = spread_of(error.clamp_min(0) * may_change, answer, batch.data, self.diffusion.spread, outside)
+            spread = spread_of(error.clamp_min(0) * may_change, answer, batch.data, self.diffusion.spread)
             if number + 1 == count:
                 signal = self.applied(batch, answer * (spread > 0))
                 answer = answer + deviation(odd, spread, signal, self.diffusion.spread)
             alike = min(2, count - number)
             total, spreads = total + alike * answer, spreads + alike * spread
         signal = self.applied(batch, total / count)
-        return Restored(signal, spreads / count if count > 1 else None)
+        larger = growth(torch.where(batch.there, batch.offset, torch.inf), batch.live, self.diffusion.spread)
+        return Restored(signal, spreads * larger / count if count > 1 else None)
 
     def _noise(self, batch: Batch, number: int) -> torch.Tensor:
         gathers, traces, samples = batch.data.shape

@@ -71,7 +71,7 @@ class FkRestorer:
         time = time_windows(batch.times, spec.window_ms)
         band = spec.band(time.length, sample_step(batch.times))
         total = torch.zeros_like(batch.data)
-        for windows in trace_windows(live_by_offset(batch), spec.window_traces):
+        for windows in trace_windows(live_by_offset(batch), spec.window_traces, samples=batch.data.shape[-1]):
             taper = windows.weight.sqrt()[..., None]
             spectra = band.spectra(time.cut(windows.cut(batch.data) * taper))
             changed = band.replaced(spectra, self._shrunk(band.inner(spectra)), spec.outside)

@@ -11,7 +11,7 @@ from seisdiff.segy.fields import (
 )
 from seisdiff.segy.grouping import describe_gathers
 from seisdiff.segy.layout import SegyLayout, detect_layout
-from seisdiff.segy.made import new_file_header, new_headers
+from seisdiff.segy.made import Scales, header_scales, new_file_header, new_headers
 from seisdiff.segy.new_traces import (
     TracePlan,
     match_offsets,
@@ -29,6 +29,7 @@ from seisdiff.segy.write import SegyWriter
 __all__ = [
     "FIELDS",
     "Field",
+    "Scales",
     "SegyLayout",
     "SegyWriter",
     "TracePlan",
@@ -38,6 +39,7 @@ __all__ = [
     "dump_mapping",
     "encode",
     "exceptions",
+    "header_scales",
     "header_values",
     "load_mapping",
     "match_offsets",

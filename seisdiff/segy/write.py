@@ -15,7 +15,7 @@ from seisdiff.segy.binary import read_binary_header
 from seisdiff.segy.blocks import run_blocks
 from seisdiff.segy.fields import FIELDS, header_values, resolve_field, set_header_values
 from seisdiff.segy.layout import TRACE_HEADER_BYTES
-from seisdiff.segy.made import new_file_header, new_headers
+from seisdiff.segy.made import header_scales, new_file_header, new_headers
 from seisdiff.segy.samples import apply_exceptions, encode, sample_format_of
 from seisdiff.segy.text import TEXT_BYTES, with_history
 from seisdiff.segy.traces import SU_LAST_COMMON_BYTE, apply_scalar
@@ -60,6 +60,7 @@ class SegyWriter:
         self._ranks = _ranks(template["source_trace"].values)
         self._words = _changed_words(template, self.container, self._n_samples)
         self._recut = "samples" in self._words and "trace_header" in template and template.attrs["container"] != ""
+        self._scales = None if "trace_header" in template else header_scales(template, self.container)
         header, trailer = self._file_header(history), self._file_trailer()
         self._first_trace = len(header)
         self._file = self._open(len(header) + self._n_traces * self._trace_bytes + len(trailer), resume)
@@ -132,8 +133,11 @@ class SegyWriter:
         if amplitude.shape != shape:
             raise SurveyError(f"amplitude has shape {amplitude.shape}; expected {shape}")
         if headers is None:
-            stored = "trace_header" in self._template
-            headers = self._template["trace_header"][rows].values if stored else new_headers(self._template, rows)
+            headers = (
+                new_headers(self._template, rows, self._scales)
+                if self._scales
+                else self._template["trace_header"][rows].values
+            )
         if headers.shape[0] != shape[0] or headers.shape[1] < self._header_bytes:
             raise SurveyError(f"trace headers have shape {headers.shape}; expected ({shape[0]}, {self._header_bytes})")
         headers = headers[:, : self._header_bytes]
@@ -151,6 +155,10 @@ class SegyWriter:
         for field in FIELDS.values():
             if field.kind == "time" and field.last_byte <= SU_LAST_COMMON_BYTE:
                 times = apply_scalar(header_values(headers, field, self.byte_order), scalar)
+                if field.name == "delay" and np.any(times != np.rint(times)):
+                    raise OptionError(
+                        "traces begin at fractions of ms, which an SU file cannot tell; write SEG-Y instead"
+                    )
                 headers = set_header_values(headers, field, self.byte_order, np.rint(times))
         return headers
 

@@ -14,7 +14,7 @@ import xarray as xr
 
 from seisdiff.errors import OptionError
 from seisdiff.ledger import Ledger
-from seisdiff.segy import FIELDS, SegyWriter, new_file_header, new_headers, set_header_values
+from seisdiff.segy import FIELDS, Scales, SegyWriter, header_scales, new_file_header, new_headers, set_header_values
 from seisdiff.segy.text import TEXT_BYTES, encode_text
 from seisdiff.sources import container_of
 from seisdiff.store import StoreWriter
@@ -172,15 +172,16 @@ def _write(where: str, survey: xr.Dataset, container: str, told: dict[int, str],
     survey = survey.assign(file_header=("file_header_byte", whole))
     survey.attrs["sample_format"] = sample_format
     rows = max(1, _BLOCK_SAMPLES // survey.sizes[vertical_dim(survey)])
+    scales = header_scales(survey, container)
     with SegyWriter(where, survey, container=container, sample_format=sample_format) as writer:
         for start in range(0, survey.sizes["trace"], rows):
             part = slice(start, min(start + rows, survey.sizes["trace"]))
-            writer.write(part, _headers(survey, part), survey["amplitude"][part].values)
+            writer.write(part, _headers(survey, part, scales), survey["amplitude"][part].values)
 
 
-def _headers(survey: xr.Dataset, rows: slice) -> np.ndarray:
+def _headers(survey: xr.Dataset, rows: slice, scales: Scales) -> np.ndarray:
     """Return new trace headers, with the water depth and the angle that the project's own leave out."""
-    headers, order = new_headers(survey, rows), survey.attrs["byte_order"]
+    headers, order = new_headers(survey, rows, scales), survey.attrs["byte_order"]
     if "source_water_depth" in survey:
         scaled = 100 * survey["source_water_depth"][rows].values
         headers = set_header_values(headers, FIELDS["source_water_depth"], order, scaled)
