@@ -69,7 +69,9 @@ def demo_demultiple(folder: Path) -> None:
 def viking_denoise(folder: Path) -> None:
     """Real shots with noise added, by U-Net and by the best classical method for that noise."""
     recorded = _viking()
-    noisy = _with_samples(recorded, _with_noise(recorded["amplitude"].values))
+    unmuted = recorded["time"].values > recorded["mute_end"].values[:, None]  # a restoration leaves the rest as it is
+    noise = _with_noise(recorded["amplitude"].values) - recorded["amplitude"].values
+    noisy = _with_samples(recorded, recorded["amplitude"].values + noise * unmuted)
     made = {title: restore(noisy, RestoreRecipe(task="denoise", method=name)) for name, title in _DENOISE.items()}
     truth = recorded["amplitude"].values
     panels = {"as recorded": recorded, f"noise added: {_snr(truth, noisy):.1f} dB": noisy}
@@ -98,8 +100,16 @@ def gom_diffusion(folder: Path) -> None:
     words = ("demultiple", source, "--units", "ft", "--method", "diffusion")
     _run(*words[:2], mean, *words[2:], "--removed", removed, "--spread", spread)
     _run(*words[:2], draw, *words[2:], "--samples", 1)
-    named = {"input": source, "one draw": draw, "mean of 8": mean, "removed: mean of 8": removed, "spread": spread}
+    named = {
+        "input": source,
+        "one draw": draw,
+        "mean of 8": mean,
+        "removed: mean of 8": removed,
+        "spread, 4 times": spread,
+    }
     panels = {title: open_survey(path, ReadOptions(units="ft")) for title, path in named.items()}
+    panels["spread, 4 times"] = panels["spread, 4 times"].load()
+    panels["spread, 4 times"]["amplitude"] *= 4
     title = "Gulf of Mexico, CMP 1010: seisdiff demultiple --method diffusion"
     _save("gom_diffusion", panels, title=title, window=(1600, 7000))
 

@@ -102,7 +102,8 @@ def recipe_values(
         name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
     }
     values = {field: given.pop(name) for name, field in TASK_OPTIONS[task].items() if name in given}
-    values |= {name: _typed(values[name]) for name in ("start", "nmo") if name in values}
+    joints = {"start": ",", "nmo": ",", "to_offsets": ":"}
+    values |= {name: _typed(values[name], joint) for name, joint in joints.items() if name in values}
     _check_parameters(task, method, given)
     if twice := given.keys() & (parameters or {}).keys():
         raise OptionError(f"{', '.join(sorted(twice))}: given by name and by --set; give one of them")
@@ -117,8 +118,10 @@ def make_recipe(values: Mapping[str, Any]) -> RestoreRecipe:
         raise OptionError(validation_message(error, RestoreRecipe)) from None
 
 
-def _typed(value: object) -> str:
-    """Return a time, a name or a path as it is typed."""
+def _typed(value: object, joint: str) -> str:
+    """Return a time, a name or a path as it is typed, several numbers with a `joint` between them."""
+    if isinstance(value, tuple | list):
+        return joint.join(_typed(part, joint) for part in value)
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
 
 

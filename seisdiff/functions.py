@@ -28,7 +28,7 @@ def demultiple(
     taper_ms: float | None = None,
     protect_ms: float | None = None,
     ref_offset: float | None = None,
-    nmo: str | Path | None = None,
+    nmo: str | Path | tuple[float, float] | None = None,
     zero_nonfinite: bool = False,
     dt_ms: float | None = None,
     offsets: np.ndarray | None = None,
@@ -39,8 +39,9 @@ def demultiple(
 
     `data` is a survey, a gridded dataset (see `from_grid`), or an array (trace, time) or (gather, trace, time) with
     `dt_ms` and `offsets` (m; one a trace, or shared by the gathers); the same kind comes back, samples alone changed,
-    lazy where dask holds the samples. Times are ms, `protect_ms` at the reference offset `ref_offset` (m).
-    `parameters` are those of the method. Raises a SeisdiffError for data or options that do not fit.
+    lazy where dask holds the samples. Times are ms, `protect_ms` at the reference offset `ref_offset` (m); `nmo` is a
+    velocity file or (v0, k), m/s and 1/s. `parameters` are those of the method. Raises a SeisdiffError for data or
+    options that do not fit.
     """
     options = {
         "start_ms": start_ms, "taper_ms": taper_ms, "protect_ms": protect_ms, "ref_offset": ref_offset, "nmo": nmo,
@@ -75,7 +76,7 @@ def interpolate(
     *,
     method: str = DEFAULT_METHOD,
     refine: int | None = None,
-    to_offsets: str | None = None,
+    to_offsets: str | tuple[float, float, float] | None = None,
     ref_offset: float | None = None,
     zero_nonfinite: bool = False,
     dt_ms: float | None = None,
@@ -86,7 +87,8 @@ def interpolate(
     """Fill dead traces or make new ones, as the command of that name does, with its options; data as for `demultiple`.
 
     Dead are traces that are zero throughout and, of a grid, the empty cells of gathers that hold any trace. `refine`
-    and `to_offsets` ("A:B:STEP", m) make traces for which a grid has no place: they take surveys and arrays.
+    and `to_offsets` ("A:B:STEP" or three numbers, m) make traces for which a grid has no place: they take surveys and
+    arrays.
     """
     options = {
         "refine": refine, "to_offsets": to_offsets, "ref_offset": ref_offset, "zero_nonfinite": zero_nonfinite,

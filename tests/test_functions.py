@@ -312,3 +312,13 @@ def test_a_model_that_was_trained_again_is_read_again(tmp_path: Path) -> None:
     weights = load_file(folder / "weights.safetensors")
     save_file({name: values / 2 for name, values in weights.items()}, folder / "weights.safetensors")
     assert np.abs(sd.denoise(line, model=folder)["amplitude"].values - before).max() > 1e-3 * np.abs(before).max()
+
+
+def test_numbers_may_be_given_as_numbers() -> None:
+    line = small_line(1).full
+    for function, words, numbers in (
+        (sd.interpolate, {"to_offsets": "150:900:25"}, {"to_offsets": (150, 900, 25)}),
+        (sd.demultiple, {"nmo": "1500,0.5"}, {"nmo": (1500, 0.5)}),
+    ):
+        made = [function(line, method="radon", **options) for options in (words, numbers)]
+        xr.testing.assert_identical(*made)
