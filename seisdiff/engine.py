@@ -199,15 +199,17 @@ class _Order:
 
     def _sink(self, name: str, where: str, template: xr.Dataset, sample_format: str, told: Mapping[str, Any]) -> Sink:
         """Open an output: of spreads in a format that holds them, of what is removed in one that is signed."""
-        targets = list(self.places)
-        if self.with_removed and name == targets[1] and sample_format.startswith("uint"):
+        targets, store = list(self.places), container_of(name) == "zarr"
+        own = _format_of(name, template, self.sample_format)
+        if self.with_removed and name == targets[1] and own.startswith("uint") and not store:
             raise OptionError(
-                f"what is removed may be negative, which {sample_format} cannot hold; add --format ieee32, or leave "
-                "--removed out"
+                f"what is removed may be negative, which {own} cannot hold; add --format ieee32, or leave --removed out"
             )
+        if self.history is None and not store:
+            template = template.assign_attrs(history=[])  # the text header is to stay as it is
         if self.with_spread and name == targets[-1]:
             chosen = spread_format(sample_format)
-            if container_of(name) == "zarr":
+            if store:
                 return open_sink(where, name, template.assign_attrs(sample_format=chosen), **told)
             return open_sink(where, name, template, **{**told, "sample_format": chosen})
         return open_sink(where, name, template, **told)
@@ -277,8 +279,10 @@ def usable(survey: xr.Dataset, notify: Notify) -> xr.Dataset:
     """
     check_survey(survey)
     for name, unit in (("offset", "m"), ("delay", "ms")):
-        if name in survey and not np.isfinite(survey[name].values).all():
-            raise SurveyError(f"some values of {name} are no numbers; expected one ({unit}) a trace")
+        if name in survey:
+            survey = survey.assign({name: survey[name].compute()})  # it is looked at more than once
+            if not np.isfinite(survey[name].values).all():
+                raise SurveyError(f"some values of {name} are no numbers; expected one ({unit}) a trace")
     if "offset" in survey and not survey["offset"].values.any() and survey.sizes["trace"] > 1:
         notify("warning: all offsets are zero: trace numbers stand in for them; 'seisdiff info' tells more")
         return survey.drop_vars("offset")

@@ -21,14 +21,16 @@ _VERTICAL = ("time", "twt", "depth", "sample", "samples")
 _ALONG = ("offset", "angle", "channel", "receiver", "trace")
 _ENDS = ("source_coord_x", "source_coord_y", "group_coord_x", "group_coord_y")
 #: Units that attributes name, in m and ms.
-_LENGTHS = {"": 1.0, "m": 1.0, "km": 1e3, "cm": 1e-2, "ft": FOOT}
-_LENGTHS |= dict.fromkeys(("metre", "metres", "meter", "meters"), 1.0) | {"foot": FOOT, "feet": FOOT}
-_TIMES = {"": 1.0, "ms": 1.0, "s": 1e3, "us": 1e-3, "ns": 1e-6}
-_TIMES |= {
-    f"{prefix}second{end}": factor
-    for prefix, factor in (("", 1e3), ("milli", 1.0), ("micro", 1e-3))
-    for end in ("", "s")
-}
+_LENGTHS: dict[str, float] = {
+    "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1e3, "cm": 1e-2,
+    "ft": FOOT, "foot": FOOT, "feet": FOOT, "us survey foot": 1200 / 3937,
+}  # fmt: skip
+_TIMES: dict[str, float] = {
+    "ms": 1.0, "msec": 1.0, "millisecond": 1.0, "milliseconds": 1.0, "s": 1e3, "sec": 1e3,
+    "second": 1e3, "seconds": 1e3,
+    "us": 1e-3, "\N{MICRO SIGN}s": 1e-3, "usec": 1e-3, "microsecond": 1e-3, "microseconds": 1e-3,
+}  # fmt: skip
+_UNTOLD = ("", "1", "unitless")
 
 
 @dataclass(frozen=True)
@@ -248,9 +250,10 @@ def _factor(name: str, variable: xr.Variable, kind: str, needed: bool = True) ->
     """
     told = str(variable.attrs.get("units") or (variable.attrs.get("unitsV1") or {}).get(kind) or "")
     known = _TIMES if kind == "time" else _LENGTHS
-    if told.lower() not in known and needed:
-        raise SurveyError(f"{name} has units {told!r}; expected one of {', '.join(word for word in known if word)}")
-    return known.get(told.lower(), 1.0)
+    word = told.lower().strip("[](). ")
+    if word not in known and word not in _UNTOLD and needed:
+        raise SurveyError(f"{name} has units {told!r}; expected one of {', '.join(known)}")
+    return known.get(word, 1.0)
 
 
 def _vertical(dataset: xr.Dataset, dim: str) -> np.ndarray:

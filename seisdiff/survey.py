@@ -102,7 +102,8 @@ def make_survey(
     values = {"offset": offset} if offset is not None else {}
     values |= dict(trace_values or {})
     columns = {name: ("trace", _per_trace(name, value, lead)) for name, value in values.items()}
-    columns.setdefault(gather_key, ("trace", numbers))
+    if not np.array_equal(columns.setdefault(gather_key, ("trace", numbers))[1], numbers):
+        gather_key = "gather"  # what the word holds is something else than the number of the gather
     edges = np.flatnonzero(np.diff(numbers)) + 1
     bounds = np.concatenate([[0], edges, [len(numbers)]]) if len(numbers) else np.zeros(1, np.int64)
     if len(np.unique(numbers)) < len(bounds) - 1:
@@ -186,20 +187,18 @@ def _chosen(places: Any, count: int) -> np.ndarray:
 
 
 def check_order(survey: xr.Dataset) -> None:
-    """Raise SurveyError where a trace lies in a gather of another number; reads the words that number gathers."""
-    keys = survey.attrs["gather_keys"]
-    for key in keys:
-        number = "gather" if len(keys) == 1 else f"gather_{key}"
-        if key not in survey or number not in survey or survey[key].dims != ("trace",):
+    """Raise SurveyError where the traces of a gather differ in a word that numbers gathers; reads these words."""
+    first = gather_bounds(survey)[:-1]
+    for key in survey.attrs["gather_keys"]:
+        if key not in survey or survey[key].dims != ("trace",):
             continue
-        mine, fold = survey[key].values, survey["fold"].values
-        numbers = survey[number].values if mine.dtype.kind in "iu" else mine[gather_bounds(survey)[:-1]]  # else scaled
-        wanted = np.repeat(numbers, fold)
+        mine = survey[key].values
+        wanted = np.repeat(mine[first], survey["fold"].values)
         wrong = np.flatnonzero(mine != wanted)
         if len(wrong):
             raise SurveyError(
-                f"trace {wrong[0] + 1} has {key} {mine[wrong[0]]} and lies in gather {wanted[wrong[0]]}: traces are no "
-                "longer gather by gather; choose with seisdiff.select, and sort when opening a file"
+                f"trace {wrong[0] + 1} has {key} {mine[wrong[0]]} and lies in a gather of {key} {wanted[wrong[0]]}: "
+                "traces are no longer gather by gather; choose with seisdiff.select, and sort when opening a file"
             )
 
 

@@ -242,6 +242,8 @@ def test_every_step_is_told_in_the_text_header_whatever_lies_between(tmp_path: P
     for name in ("two.sgy", "three.sgy"):
         text = (tmp_path / name).read_bytes()[:3200].decode("cp037")
         assert all(words in text for words in told), name
+    restore_file(str(tmp_path / "one.zarr"), str(tmp_path / "four.sgy"), quick("demultiple"), run=PLAIN)
+    assert (tmp_path / "four.sgy").read_bytes()[:3200] == source.read_bytes()[:3200]
 
 
 def test_removed_samples_that_do_not_fit_are_counted_or_refused(tmp_path: Path) -> None:
@@ -254,8 +256,13 @@ def test_removed_samples_that_do_not_fit_are_counted_or_refused(tmp_path: Path) 
     before, kept, taken = (open_survey(name)["amplitude"].values for name in (str(source), out, removed))
     lost = int((before != kept + taken).sum())
     assert summary.clipped_samples >= lost > 0
+    again = RunOptions(overwrite=True)
     with pytest.raises(OptionError, match="which uint8 cannot hold"):
-        restore_file(str(source), out, recipe, removed=removed, sample_format="uint8", run=RunOptions(overwrite=True))
+        restore_file(str(source), out, recipe, removed=removed, sample_format="uint8", run=again)
+    bytes_only = line_file(tmp_path / "bytes.sgy", line.assign(amplitude=150.0 * (line["amplitude"] > 0)), "uint8")
+    for name in ("removed.su", "removed.zarr"):
+        restore_file(str(bytes_only), out, recipe, removed=str(tmp_path / name), run=again)
+        assert open_survey(str(tmp_path / name))["amplitude"].values.min() < 0
 
 
 @pytest.mark.parametrize("name", ["spread.sgy", "spread.zarr"])

@@ -190,7 +190,7 @@ def test_a_file_is_replaced_only_when_told(path: Path) -> None:
         (lambda line: sd.demultiple(xr.Dataset()), SurveyError, "no variable of amplitudes"),
         (lambda line: sd.to_segy(line, "out.zarr"), OptionError, "to_zarr"),
         (lambda line: sd.to_segy(line["amplitude"].values, "out.sgy"), SurveyError, "came ndarray"),
-        (lambda line: sd.demultiple(line.sortby("offset")), SurveyError, "lies in gather .* seisdiff.select"),
+        (lambda line: sd.demultiple(line.sortby("offset")), SurveyError, "lies in a gather .* seisdiff.select"),
         (lambda line: sd.demultiple(line.isel(gather=0)), SurveyError, "fold has dims .* seisdiff.select"),
         (lambda line: sd.demultiple(line.isel(trace=slice(0, 5))), SurveyError, "adds up to .* seisdiff.select"),
         (lambda line: sd.demultiple(line.assign(offset=line["offset"] * np.nan)), SurveyError, "values of offset"),
@@ -253,6 +253,43 @@ def test_a_part_of_the_times_is_read_back_at_its_times(path: Path, name: str, cu
     assert np.array_equal(back["amplitude"].values, part["amplitude"].values)
     whole = sd.open(path)
     assert np.array_equal(back["mute_end"].values, whole["mute_end"].values)
+
+
+@pytest.mark.parametrize(
+    ("scalar", "mute", "read"), [(4, 200, 200), (-999, 200, 200), (-4, 200, 200), (-10, 2000, 200)]
+)
+def test_only_scalars_of_times_that_segy_knows_count(tmp_path: Path, scalar: int, mute: int, read: int) -> None:
+    factor = mute // read
+    file = RawFile(line_file(tmp_path / "line.sgy"))
+    file.put(slice(None), 215, scalar, "i2").put(slice(None), 109, 40 * factor, "i2").put(slice(None), 113, mute, "i2")
+    part = sd.open(file.save()).isel(time=slice(10, None))
+    for name in ("out.sgy", "out.su"):
+        sd.to_segy(part, tmp_path / name)
+        back = sd.open(tmp_path / name)
+        assert back["time"].values[:2].tolist() == [80, 84], name
+        assert (back["mute_end"].values == read).all(), name
+
+
+def test_a_delay_in_a_word_of_its_own_is_set_there(tmp_path: Path) -> None:
+    file = RawFile(line_file(tmp_path / "line.sgy"))
+    source = file.put(slice(None), 101, 400, "i2").put(slice(None), 109, 77, "i2").save()
+    survey = sd.open(source, key={"delay": "101:i2"})
+    sd.to_segy(survey.isel(time=slice(5, None)), tmp_path / "out.sgy")
+    assert sd.open(tmp_path / "out.sgy", key={"delay": "101:i2"})["time"].values[0] == 420
+    assert sd.open(tmp_path / "out.sgy")["time"].values[0] == 77
+    sd.to_segy(survey, tmp_path / "whole.su")
+    assert sd.open(tmp_path / "whole.su", key={"delay": "101:i2"})["time"].values[0] == 400
+
+
+def test_depths_that_begin_deeper_are_refused(tmp_path: Path) -> None:
+    file = RawFile(line_file(tmp_path / "line.sgy"))
+    survey = sd.open(file.put(slice(None), 109, 77, "i2").save(), axis="depth")
+    with pytest.raises(OptionError, match="depths begin at 40 m"):
+        sd.to_segy(survey.isel(depth=slice(10, None)), tmp_path / "out.sgy")
+    sd.to_segy(survey.isel(depth=slice(0, 100)), tmp_path / "out.sgy")
+    sd.to_segy(survey, tmp_path / "out.su")
+    for name in ("out.sgy", "out.su"):
+        assert sd.open(tmp_path / name)["time"].values[0] == 77
 
 
 def test_a_start_that_no_header_holds_is_refused(path: Path) -> None:

@@ -158,5 +158,8 @@ def test_part_of_a_survey_is_one() -> None:
 def test_traces_that_are_not_gather_by_gather_are_told() -> None:
     survey = make_survey(np.ones((3, 5, 4)), dt_ms=4, offset=np.arange(5.0), gather=np.arange(3) + 7)
     check_order(survey)
-    with pytest.raises(SurveyError, match="trace 1 has cdp 8 and lies in gather 7"):
-        check_order(survey.isel(trace=[*range(5, 10), *range(5), *range(10, 15)]))
+    with pytest.raises(SurveyError, match="trace 2 has cdp 8 and lies in a gather of cdp 7"):
+        check_order(survey.isel(trace=[0, 5, 1, *range(6, 10), *range(2, 5), *range(10, 15)]))
+    check_order(survey.assign_coords(gather=[1, 2, 3]))
+    cdps = {"cdp": np.arange(15) + 1000}
+    check_order(make_survey(np.ones((3, 5, 4)), dt_ms=4, offset=np.arange(5.0), trace_values=cdps))

@@ -95,8 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail_usage(error)
     except OSError as error:
         return _fail(os_message(error), 2)
-    except SystemExit:  # Typer's, where nobody reads the output any more
-        return _UNREAD
+    except SystemExit as error:  # Typer's: 1 where nobody reads the output any more
+        return _UNREAD if error.code == 1 else int(error.code or 0)
     except MemoryError:
         return _fail("out of memory; use a smaller --memory or smaller gathers", 2)
     except (KeyboardInterrupt, typer.Abort):

@@ -28,7 +28,7 @@ def moveout_semblance(
     width = max(1, 2 * round(HALF_WINDOW / step) + 1)
     margin = int(np.ceil(np.abs(moveouts).max(initial=0.0) * curve.max(initial=0.0) / step)) + 1
     margin = min(margin, samples.shape[1])
-    largest = np.abs(samples).max(initial=0.0) or 1.0  # squares of float32 end at 1e19
+    largest = np.abs(samples).max(initial=0.0, where=np.isfinite(samples)) or 1.0  # squares of float32 end at 1e19
     padded = np.pad(np.asarray(samples / largest, np.float32), ((0, 0), (margin, margin + 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, samples.shape[1], axis=1)
     panel = [_along(windows, moveout * curve / step + margin, width) for moveout in moveouts]

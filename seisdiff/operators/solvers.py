@@ -168,7 +168,7 @@ def _factored(normal: torch.Tensor) -> torch.Tensor:
     if not bool(failed.any()):
         return factor
     mean = normal.diagonal(dim1=1, dim2=2).real.mean(dim=1)
-    for share in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
+    for share in (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0):
         lift = (share * mean * (failed > 0))[:, None].expand(normal.shape[:2])
         factor, still = torch.linalg.cholesky_ex(normal + torch.diag_embed(lift).to(normal.dtype))
         if not bool(still.any()):

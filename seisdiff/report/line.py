@@ -151,7 +151,7 @@ def _column(samples: np.ndarray, pair: GatherPair, reader: PairReader, survey: S
 
 def mean_spectrum(samples: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Return frequencies and the mean amplitude spectrum, float64, of traces of any amplitude that float32 holds."""
-    largest = float(np.abs(samples).max(initial=0.0)) or 1.0
+    largest = float(np.abs(samples).max(initial=0.0, where=np.isfinite(samples))) or 1.0
     frequency, amplitude = amplitude_spectrum(samples / np.float32(largest), step)
     return frequency, largest * amplitude.astype(np.float64)
 

@@ -145,7 +145,8 @@ def _check_axes(truth: xr.Dataset, other: xr.Dataset, name: str) -> None:
 
 def _first_samples(survey: xr.Dataset) -> np.ndarray:
     """Return the time (ms) of the first sample of each trace, (trace)."""
-    return survey["delay"].values if "delay" in survey else np.full(survey.sizes["trace"], survey["time"].values[0])
+    start = survey["time"].values[0]
+    return start + (survey["delay"].values if "delay" in survey else np.zeros(survey.sizes["trace"]))
 
 
 def _axis_words(survey: xr.Dataset) -> str:

@@ -102,7 +102,13 @@ def survey_of_traces(
             **_file_parts(layout),
         },
         coords={axis: _axis(layout, axis, start), "gather": ("gather", _gather_numbers(grouping))},
-        attrs=_attrs(layout, grouping, [field.name for field in sort_fields], "ft" if foot else "m", kept),
+        attrs=_attrs(
+            layout,
+            grouping,
+            [field.name for field in sort_fields],
+            "ft" if foot else "m",
+            kept | {name: field for name, field in (keys or {}).items() if name == "delay"},
+        ),
     )
 
 

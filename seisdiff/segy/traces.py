@@ -166,9 +166,7 @@ class HeaderValues:
         if scalar is None or (self.container == "su" and scalar.last_byte > SU_LAST_COMMON_BYTE):
             return values
         factors = _numbers(source.traces, scalar, self.byte_order, places)
-        if self.field.kind == "time":
-            factors = np.where(np.isin(np.abs(factors.astype(np.int32)), _TIME_SCALARS), factors, 1)
-        return apply_scalar(values, factors)
+        return apply_scalar(values, time_scalars(factors) if self.field.kind == "time" else factors)
 
     def _in_feet(self, source: TraceSource, places: slice | np.ndarray, values: np.ndarray) -> np.ndarray:
         if not self.foot or self.field.kind not in ("length", "elevation", "coordinate"):
@@ -229,6 +227,11 @@ class TraceArray(BackendArray):
         values = self.part.read(self.source, places, hull)
         values = values[:, inside] if others and not _is_everything(inside) else values
         return values[0] if isinstance(rows, int | np.integer) else values
+
+
+def time_scalars(words: np.ndarray) -> np.ndarray:
+    """Return the words that SEG-Y allows as scalars of times, 1 where there is something else."""
+    return np.where(np.isin(np.abs(words.astype(np.int32)), _TIME_SCALARS), words, 1)
 
 
 def apply_scalar(values: np.ndarray, scalar: np.ndarray) -> np.ndarray:

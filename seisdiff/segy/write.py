@@ -18,11 +18,11 @@ from seisdiff.segy.layout import TRACE_HEADER_BYTES
 from seisdiff.segy.made import header_scales, new_file_header, new_headers
 from seisdiff.segy.samples import apply_exceptions, encode, sample_format_of
 from seisdiff.segy.text import TEXT_BYTES, with_history
-from seisdiff.segy.traces import SU_LAST_COMMON_BYTE, apply_scalar
+from seisdiff.segy.traces import apply_scalar, time_scalars
 from seisdiff.survey import sample_interval, vertical_dim
 
 _BLOCK_BYTES = 1 << 19
-_LARGEST_WORD = 2**16 - 1
+_LARGEST_WORD, _LARGEST_SHORT = 2**16 - 1, 2**15 - 1
 
 
 class SegyWriter:
@@ -59,7 +59,7 @@ class SegyWriter:
         self._trace_bytes = self._header_bytes + self._n_samples * sample_format_of(self.sample_format)[1]
         self._ranks = _ranks(template["source_trace"].values)
         self._words = _changed_words(template, self.container, self._n_samples)
-        self._recut = "samples" in self._words and "trace_header" in template and template.attrs["container"] != ""
+        self._recut = "trace_header" in template and _is_cut(template, self._n_samples)
         self._scales = None if "trace_header" in template else header_scales(template, self.container)
         header, trailer = self._file_header(history), self._file_trailer()
         self._first_trace = len(header)
@@ -145,35 +145,32 @@ class SegyWriter:
             headers = set_header_values(headers, FIELDS[name], self.byte_order, value)
         if self.container == "su" and self._template.attrs["container"] == "segy":
             headers = self._in_whole_ms(headers)
-        return self._with_start(headers, rows) if self._recut else headers
+        recut = self._recut and vertical_dim(self._template) == "time"
+        return self._with_start(headers, rows) if recut else headers
 
     def _in_whole_ms(self, headers: np.ndarray) -> np.ndarray:
-        """Return headers whose words of times are ms: SU knows no scalar of times."""
-        scalar = header_values(headers, FIELDS["time_scalar"], self.byte_order)
-        if np.isin(scalar, (0, 1)).all():
+        """Return headers whose delays and mutes are ms: SU knows no scalar of times."""
+        scalar = time_scalars(header_values(headers, FIELDS["time_scalar"], self.byte_order))
+        if (scalar == 1).all():
             return headers
-        for field in FIELDS.values():
-            if field.kind == "time" and field.last_byte <= SU_LAST_COMMON_BYTE:
-                times = apply_scalar(header_values(headers, field, self.byte_order), scalar)
-                if field.name == "delay" and np.any(times != np.rint(times)):
-                    raise OptionError(
-                        "traces begin at fractions of ms, which an SU file cannot tell; write SEG-Y instead"
-                    )
-                headers = set_header_values(headers, field, self.byte_order, np.rint(times))
+        for name in ("delay", "mute_start", "mute_end"):
+            times = apply_scalar(header_values(headers, FIELDS[name], self.byte_order), scalar)
+            if name == "delay" and (np.any(times != np.rint(times)) or np.abs(times).max(initial=0) > _LARGEST_SHORT):
+                raise OptionError("traces begin at times that an SU file cannot tell, in whole ms; write SEG-Y instead")
+            words = np.clip(np.rint(times), -_LARGEST_SHORT, _LARGEST_SHORT)
+            headers = set_header_values(headers, FIELDS[name], self.byte_order, words)
         return headers
 
     def _with_start(self, headers: np.ndarray, rows: slice) -> np.ndarray:
         """Return headers whose delay words tell the time at which the samples begin that are left of the traces."""
-        axis = self._template[vertical_dim(self._template)].values
-        start = axis[0] + (
-            self._template["delay"][rows].values if "delay" in self._template else np.zeros(len(headers))
-        )
+        start = np.full(len(headers), self._template["time"].values[0])
+        if "delay" in self._template:
+            start += self._template["delay"][rows].values
         words = start
         if self.container != "su":
-            words = start / apply_scalar(
-                np.ones(len(headers)), header_values(headers, FIELDS["time_scalar"], self.byte_order)
-            )
-        wrong = np.flatnonzero((np.abs(words - np.rint(words)) > 1e-3) | (np.abs(words) >= 2**15))
+            scalar = time_scalars(header_values(headers, FIELDS["time_scalar"], self.byte_order))
+            words = start / apply_scalar(np.ones(len(headers)), scalar)
+        wrong = np.flatnonzero((np.abs(words - np.rint(words)) > 1e-3) | (np.abs(words) > _LARGEST_SHORT))
         if len(wrong):
             raise OptionError(
                 f"a trace that begins at {start[wrong[0]]:g} ms fits no delay word; begin at another sample"
@@ -233,8 +230,9 @@ class SegyWriter:
             struct.pack_into(mark + "H", changed, 3220, min(self._n_samples, _LARGEST_WORD))
             if binary.extended_samples:
                 struct.pack_into(mark + "i", changed, 3268, self._n_samples)
-            struct.pack_into(mark + "h", changed, 3216, self._words.get("sample_interval", 0))
-            if binary.extended_interval:
+            if "sample_interval" in self._words:
+                struct.pack_into(mark + "h", changed, 3216, self._words["sample_interval"])
+            if binary.extended_interval and self._n_samples > 1:
                 struct.pack_into(mark + "d", changed, 3272, 1000 * sample_interval(self._template))
         if binary.traces:
             struct.pack_into(mark + "Q", changed, 3512, self._n_traces)
@@ -262,10 +260,14 @@ def _header_bytes(template: xr.Dataset, container: str) -> int:
 
 def _ranks(source_trace: np.ndarray) -> np.ndarray | None:
     """The place of every survey row in the file, None where they are in order."""
-    if np.all(source_trace[1:] > source_trace[:-1]) or len(np.unique(source_trace)) < len(source_trace):
+    if np.all(source_trace[1:] > source_trace[:-1]):
+        return None
+    order = np.argsort(source_trace, kind="stable")
+    in_order = source_trace[order]
+    if np.any(in_order[1:] == in_order[:-1]):
         return None  # traces of several files stay as they come
     ranks = np.empty(len(source_trace), np.int64)
-    ranks[np.argsort(source_trace, kind="stable")] = np.arange(len(source_trace))
+    ranks[order] = np.arange(len(source_trace))
     return ranks
 
 
@@ -273,16 +275,32 @@ def _changed_words(template: xr.Dataset, container: str, n_samples: int) -> dict
     """Trace header words that must be set because the recorded ones do not say what the file will hold."""
     if "trace_header" not in template or not template.sizes["trace"]:
         return {}
-    first = template["trace_header"][:1].values
-    order = template.attrs["byte_order"]
-    said = {name: int(header_values(first, FIELDS[name], order)[0]) for name in ("samples", "sample_interval")}
     if container == "su":
-        return _su_words(template, n_samples, said)
-    counts = {said["samples"]}
-    if "file_header" in template:
+        return _su_words(template, n_samples)
+    if not _is_cut(template, n_samples):
+        return {}
+    return {"samples": min(n_samples, _LARGEST_WORD), **_interval_word(template)}
+
+
+def _is_cut(template: xr.Dataset, n_samples: int) -> bool:
+    """Tell whether a survey has another number of samples than its recorded headers say.
+
+    Raises OptionError where it was cut in depth and begins deeper, which no header tells.
+    """
+    if not template.sizes["trace"] or not n_samples:
+        return False
+    order = template.attrs["byte_order"]
+    counts = {int(header_values(template["trace_header"][:1].values, FIELDS["samples"], order)[0])}
+    if "file_header" in template and template.attrs["container"] == "segy":
         binary = read_binary_header(template["file_header"].values.tobytes(), order)
         counts |= {binary.samples, binary.extended_samples}
-    return {} if n_samples in counts else {"samples": min(n_samples, _LARGEST_WORD), **_interval_word(template)}
+    if n_samples in counts:
+        return False
+    if vertical_dim(template) == "depth" and template["depth"].values[0] != 0:
+        raise OptionError(
+            f"depths begin at {template['depth'].values[0]:g} m, which no header tells; write a .zarr store"
+        )
+    return True
 
 
 def _interval_word(template: xr.Dataset) -> dict[str, int]:
@@ -290,12 +308,12 @@ def _interval_word(template: xr.Dataset) -> dict[str, int]:
     return {"sample_interval": interval} if 0 < interval < 2**15 else {}
 
 
-def _su_words(template: xr.Dataset, n_samples: int, said: dict[str, int]) -> dict[str, int]:
+def _su_words(template: xr.Dataset, n_samples: int) -> dict[str, int]:
     """SU has no file header: its readers need the sample count and interval in the trace headers."""
     if n_samples > _LARGEST_WORD:
         raise OptionError(
             f"an SU file holds at most {_LARGEST_WORD} samples a trace, not {n_samples}; write SEG-Y instead"
         )
-    if template.attrs["container"] == "su":
-        return {} if said["samples"] == n_samples else {"samples": n_samples, **_interval_word(template)}
+    if template.attrs["container"] == "su" and not _is_cut(template, n_samples):
+        return {}
     return {"samples": n_samples, **_interval_word(template)}
