@@ -15,8 +15,6 @@ from seisdiff.units import Unit
 
 #: One unit at a time is restored in a process, by all of its threads, so that memory holds one.
 _AT_WORK = threading.Lock()
-#: What a pass may change of a survey, besides which traces are live.
-_CHANGED = ("amplitude", "raw_exception", "trace_header", "trace_id_code")
 
 
 def is_chunked(survey: xr.Dataset) -> bool:

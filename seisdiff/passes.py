@@ -103,17 +103,13 @@ def begin_run(
     with begun as ledger:
         try:
             yield ledger
-        except SeisdiffError as error:
+        except Exception as error:
             done = ledger.units_done()
-            if not done:
-                if not sharing:
-                    ledger.discard()
+            if not done and not sharing:
+                ledger.discard()
+            if not done or not isinstance(error, SeisdiffError):
                 raise
             raise type(error)(f"{error}; {done} units are done and kept: --resume goes on from there") from error
-        except Exception:
-            if not sharing and not ledger.units_done():
-                ledger.discard()
-            raise
 
 
 class Order(Protocol):

@@ -181,27 +181,10 @@ def reading_options(
     dt_ms: float | None,
     axis: str = "time",
 ) -> ReadOptions:
-    """Return what the reading options say.
-
-    Raises OptionError for unknown words, units and axes, and for gathers of offsets that are not in the headers.
-    """
+    """Return what the reading options say; raises OptionError for unknown words, units and axes."""
     with importing():
         from seisdiff import sources
 
-    reading = sources.reading_options(
+    return sources.reading_options(
         gather=gather, sort=sort, key=key, mapping=mapping, units=units, dt_ms=dt_ms, axis=axis
     )
-    _check_gather(reading)
-    return reading
-
-
-def _check_gather(reading: ReadOptions) -> None:
-    from seisdiff.errors import OptionError
-    from seisdiff.segy import resolve_field
-
-    for name in reading.gather or ():
-        field = None if name == "all" else resolve_field(name)
-        if field and (field if "=" in name else reading.keys.get(field.name, field)).kind == "distance":
-            raise OptionError(
-                f"--gather {name}: offsets worked out from coordinates cannot number gathers; name a header word"
-            )

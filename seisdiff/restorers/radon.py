@@ -168,14 +168,12 @@ class RadonRestorer:
             fit[gathers] = grid.traces(everywhere.predict(panel), grid.n_time)
         return fit
 
-    def _filled(self, batch: Batch) -> torch.Tensor | None:
-        """Return bool (gather, trace): traces besides the live ones at whose offsets the fit is asked for, if any."""
-        return batch.there if self.task == "interpolate" else None
-
     def _pieces(self, batch: Batch) -> Iterator[tuple[torch.Tensor, torch.Tensor, RadonMatrix]]:
         """Yield (gather numbers, live traces, matrix) of gathers that share their offsets and fit into memory."""
         dtype = torch.complex128 if batch.data.dtype == torch.float64 else torch.complex64
-        for members, traces in geometries(batch.offset, batch.live, self._filled(batch)):
+        for members, traces in geometries(
+            batch.offset, batch.live, batch.there if self.task == "interpolate" else None
+        ):
             if len(traces) == 0:
                 continue
             offset = batch.offset[members[0], traces.to(batch.offset.device)]
@@ -262,7 +260,9 @@ class RadonRestorer:
         step_ms = _step(batch.times)
         f_max = _top(step_ms, self.spec)
         length = min(max(round(self.spec.window_ms / step_ms), 8), batch.data.shape[-1])
-        for members, traces in geometries(batch.offset, batch.live, self._filled(batch)):
+        for members, traces in geometries(
+            batch.offset, batch.live, batch.there if self.task == "interpolate" else None
+        ):
             offset = batch.offset[members[0]].double()
             everyone = torch.tensor(members, device=batch.data.device)
             for window in _offset_windows(offset, traces.to(offset.device), self._window_traces()):

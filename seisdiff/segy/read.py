@@ -78,6 +78,11 @@ def survey_of_traces(
         _named_fields(gather or CANDIDATES, keys or {}),
         _named_fields(sort, keys or {}),
     )
+    for name, field in zip(gather or (), gather_fields, strict=False):  # 'all' has no field
+        if field.kind == "distance":
+            raise OptionError(
+                f"--gather {name}: offsets worked out from coordinates cannot number gathers; name a header word"
+            )
     asked = {field.name: field for field in (*(gather_fields if gather else ()), *sort_fields)}
     variables = {**fields, **asked}
     foot = (units or layout.length_unit) == "ft"

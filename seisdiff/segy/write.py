@@ -58,8 +58,9 @@ class SegyWriter:
         self._header_bytes = _header_bytes(template, self.container)
         self._trace_bytes = self._header_bytes + self._n_samples * sample_format_of(self.sample_format)[1]
         self._ranks = _ranks(template["source_trace"].values)
-        self._words = _changed_words(template, self.container, self._n_samples)
-        self._recut = "trace_header" in template and _is_cut(template, self._n_samples)
+        cut = "trace_header" in template and _is_cut(template, self._n_samples)
+        self._words = _changed_words(template, self.container, self._n_samples, cut)
+        self._recut = cut and vertical_dim(template) == "time"
         self._scales = None if "trace_header" in template else header_scales(template, self.container)
         header, trailer = self._file_header(history), self._file_trailer()
         self._first_trace = len(header)
@@ -145,8 +146,7 @@ class SegyWriter:
             headers = set_header_values(headers, FIELDS[name], self.byte_order, value)
         if self.container == "su" and self._template.attrs["container"] == "segy":
             headers = self._in_whole_ms(headers)
-        recut = self._recut and vertical_dim(self._template) == "time"
-        return self._with_start(headers, rows) if recut else headers
+        return self._with_start(headers, rows) if self._recut else headers
 
     def _in_whole_ms(self, headers: np.ndarray) -> np.ndarray:
         """Return headers whose delays and mutes are ms: SU knows no scalar of times."""
@@ -271,15 +271,13 @@ def _ranks(source_trace: np.ndarray) -> np.ndarray | None:
     return ranks
 
 
-def _changed_words(template: xr.Dataset, container: str, n_samples: int) -> dict[str, int]:
+def _changed_words(template: xr.Dataset, container: str, n_samples: int, cut: bool) -> dict[str, int]:
     """Trace header words that must be set because the recorded ones do not say what the file will hold."""
     if "trace_header" not in template or not template.sizes["trace"]:
         return {}
     if container == "su":
-        return _su_words(template, n_samples)
-    if not _is_cut(template, n_samples):
-        return {}
-    return {"samples": min(n_samples, _LARGEST_WORD), **_interval_word(template)}
+        return _su_words(template, n_samples, cut)
+    return {"samples": min(n_samples, _LARGEST_WORD), **_interval_word(template)} if cut else {}
 
 
 def _is_cut(template: xr.Dataset, n_samples: int) -> bool:
@@ -308,12 +306,12 @@ def _interval_word(template: xr.Dataset) -> dict[str, int]:
     return {"sample_interval": interval} if 0 < interval < 2**15 else {}
 
 
-def _su_words(template: xr.Dataset, n_samples: int) -> dict[str, int]:
+def _su_words(template: xr.Dataset, n_samples: int, cut: bool) -> dict[str, int]:
     """SU has no file header: its readers need the sample count and interval in the trace headers."""
     if n_samples > _LARGEST_WORD:
         raise OptionError(
             f"an SU file holds at most {_LARGEST_WORD} samples a trace, not {n_samples}; write SEG-Y instead"
         )
-    if template.attrs["container"] == "su" and not _is_cut(template, n_samples):
+    if template.attrs["container"] == "su" and not cut:
         return {}
     return {"samples": n_samples, **_interval_word(template)}
